@@ -1,0 +1,30 @@
+//! `inkhouse build`: models whose inputs changed, published as one release.
+
+use std::time::Instant;
+
+use clap::Args;
+
+use super::Context;
+use crate::{failure::Failure, quantity::counted, run, spec};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Models: `name`, `+name` with all it reads, `name+` with all that read it; everything without
+    #[arg(value_name = "SELECT", allow_hyphen_values = false)]
+    select: Vec<String>,
+}
+
+pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+    let house = context.house()?;
+    let began = Instant::now();
+    let mut job = run::one_off("build");
+    job.builds = vec![spec::Build { models: arguments.select }];
+    let (report, ended) = run::unlocked(&house, &job, &context.stop).await;
+    ended?;
+    let (checks, warned) =
+        report.builds.iter().map(crate::build::Built::checks).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+    let mut line = report.summary(&job, began.elapsed());
+    line.push_str(&format!("; {} made, {warned} of them warned", counted(checks, "check")));
+    context.printer.result(line);
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Where in a file something is wrong, shown with the line and a caret.
+//!
+//! A line that may hold a secret is shown without its value, since a config that does not parse is
+//! exactly the one in which a secret may stand where it should not.
+
+use std::ops::Range;
+
+use crate::failure::{Failure, Kind};
+
+/// Names of fields whose values are secrets, wherever they stand.
+const SECRET_WORDS: [&str; 5] = ["token", "secret", "password", "key", "credential"];
+/// Fields that end like a secret and are none.
+const NO_SECRETS: [&str; 1] = ["access_key_id"];
+
+/// Whether a field of this name holds a secret.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    !NO_SECRETS.iter().any(|known| name.ends_with(known))
+        && SECRET_WORDS.iter().any(|word| {
+            name.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
+        })
+}
+
+/// A place in a file: line and column from 1, and the length of what is underlined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// Characters to underline, at least 1.
+    pub width: usize,
+}
+
+impl Place {
+    /// The place of a byte range; a range over several lines is cut at the first one's end.
+    pub fn of(text: &str, span: &Range<usize>) -> Self {
+        let before = text.get(..span.start).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let covered = text.get(span.clone()).unwrap_or("");
+        let covered = covered.lines().next().unwrap_or("");
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).unwrap_or("").chars().count() + 1,
+            width: covered.chars().count().max(1),
+        }
+    }
+}
+
+/// The line with a caret under the place:
+///
+/// ```text
+/// 15 | lookbak   = "30d"
+///    | ^^^^^^^
+/// ```
+pub fn caret(text: &str, place: Place) -> String {
+    let line = text.lines().nth(place.line.saturating_sub(1)).unwrap_or("");
+    let line = masked(line);
+    let number = place.line.to_string();
+    let margin = " ".repeat(number.len());
+    // Tabs are kept in the second line, so that the caret stands under its column.
+    let lead: String = line
+        .chars()
+        .take(place.column.saturating_sub(1))
+        .map(|c| if c == '\t' { '\t' } else { ' ' })
+        .collect();
+    let room = line.chars().count().saturating_sub(place.column - 1).max(1);
+    let carets = "^".repeat(place.width.min(room));
+    format!("{number} | {line}\n{margin} | {lead}{carets}")
+}
+
+/// The line without the value of a field that is a secret; a reference (`{ env = .. }`) is none.
+fn masked(line: &str) -> String {
+    let Some((name, value)) = line.split_once('=') else { return line.to_owned() };
+    let bare = name.trim().trim_matches(['"', '\'']);
+    let bare = bare.rsplit('.').next().unwrap_or(bare);
+    if is_secret_name(bare) && !value.trim_start().starts_with('{') {
+        return format!("{name}= ***");
+    }
+    line.to_owned()
+}
+
+/// A config failure at a place in a file.
+pub fn failure(path: &str, text: &str, span: &Range<usize>, message: impl AsRef<str>) -> Failure {
+    let place = Place::of(text, span);
+    let headline = format!("{path}:{}:{}: {}", place.line, place.column, message.as_ref());
+    Failure::new(Kind::Config, headline).with_excerpt(caret(text, place))
+}
+
+/// The known name that is nearest to a misspelt one, if one is near.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (name.chars().count() / 3).max(2);
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// A hint for an unknown name: the nearest known one, else all of them.
+pub fn known_hint<'a>(name: &str, known: &[&'a str]) -> String {
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "nothing is known here".to_owned(),
+        None => {
+            let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            format!("known are {}", names.join(", "))
+        }
+    }
+}
+
+/// What serde says of an unknown field, taken apart: the field and those it knows.
+pub fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
+    let rest = message.split_once("unknown field ")?.1;
+    let mut names = rest.split('`').skip(1).step_by(2).map(str::to_owned);
+    Some((names.next()?, names.collect()))
+}
+
+/// A failure of the TOML parser or of a typed section, at its place, with a hint where one helps.
+pub fn toml_failure(path: &str, text: &str, error: &toml::de::Error) -> Failure {
+    let span = error.span().unwrap_or(0..0);
+    let message = error.message().lines().collect::<Vec<_>>().join(", ");
+    match unknown_field(&message) {
+        Some((field, known)) => {
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            failure(path, text, &span, format!("unknown field `{field}`"))
+                .with_hint(known_hint(&field, &known))
+        }
+        None => failure(path, text, &span, message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caret_stands_under_the_name() {
+        let text = "a = 1\n\nlookbak   = \"30d\"\n";
+        let start = text.find("lookbak").unwrap();
+        let failure = failure("jobs/x.toml", text, &(start..start + 7), "unknown field `lookbak`");
+        assert_eq!(failure.to_string(), "jobs/x.toml:3:1: unknown field `lookbak`");
+        assert_eq!(failure.excerpt(), Some("3 | lookbak   = \"30d\"\n  | ^^^^^^^"));
+    }
+
+    #[test]
+    fn a_secret_is_never_in_an_excerpt() {
+        for line in ["token = \"shpat_x", "stripe.key=\"rk_x\"", "\"secret_access_key\" = 'x'"] {
+            let shown = caret(line, Place { line: 1, column: 1, width: 3 });
+            assert!(shown.contains("***") && !shown.contains("_x") && !shown.contains("'x"), "{shown}");
+        }
+        let shown = caret("token = { env = \"T\" }", Place { line: 1, column: 1, width: 5 });
+        assert!(shown.contains("{ env = \"T\" }"));
+    }
+
+    #[test]
+    fn the_nearest_name_is_suggested_and_a_far_one_is_not() {
+        assert_eq!(known_hint("stor_id", &["token", "store_id"]), "did you mean `store_id`?");
+        assert_eq!(known_hint("zzz", &["token", "store_id"]), "known are `token`, `store_id`");
+        assert_eq!(
+            unknown_field("unknown field `a`, expected one of `b`, `c`"),
+            Some(("a".to_owned(), vec!["b".to_owned(), "c".to_owned()]))
+        );
+    }
+}

@@ -1,0 +1,207 @@
+//! The project: models and jobs of the house, overridden and extended by the user's own.
+//!
+//! `sql/` and the default jobs are in the binary. A file of the user's project folder with the same
+//! stem takes the place of an embedded one; any other stem adds to them.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use arrow::datatypes::SchemaRef;
+use chrono_tz::Tz;
+use connectors::registry;
+use include_dir::{Dir, include_dir};
+use warehouse::{Finding, ModelSource, Project};
+
+use crate::{
+    excerpt::{self, Place},
+    failure::{Failure, Kind},
+    spec::{self, Job},
+};
+
+static MODELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sql");
+/// The default jobs: name and text.
+const JOBS: [(&str, &str); 1] = [("nightly", include_str!("../nightly.toml"))];
+
+/// The models' files: embedded ones, and the user's in `<folder>/sql`.
+///
+/// # Errors
+/// When a file of the user cannot be read.
+pub fn model_files(folder: &Path) -> Result<Vec<ModelSource>, Failure> {
+    let mut files = BTreeMap::new();
+    embedded(&MODELS, &mut files);
+    let own = folder.join("sql");
+    for path in files_below(&own, "sql")? {
+        let text = read(&path)?;
+        let shown = Path::new("sql").join(path.strip_prefix(&own).unwrap_or(&path));
+        let shown = shown.to_string_lossy().replace('\\', "/");
+        files.insert(stem(&path), ModelSource { path: shown, text });
+    }
+    Ok(files.into_values().collect())
+}
+
+fn embedded(folder: &Dir<'_>, files: &mut BTreeMap<String, ModelSource>) {
+    for file in folder.files() {
+        if let Some(text) = file.contents_utf8()
+            && file.path().extension().is_some_and(|kind| kind == "sql")
+        {
+            let path = format!("sql/{}", file.path().display()).replace('\\', "/");
+            files.insert(stem(file.path()), ModelSource { path, text: text.to_owned() });
+        }
+    }
+    folder.dirs().for_each(|below| embedded(below, files));
+}
+
+/// The models, loaded.
+///
+/// # Errors
+/// A config failure at the first file that is no model.
+pub fn models(folder: &Path) -> Result<Project, Failure> {
+    let files = model_files(folder)?;
+    let texts = files.clone();
+    let project = Project::load(files).map_err(|error| match error {
+        warehouse::Error::Findings(found) => findings(&found, &texts),
+        error => Failure::from(error),
+    })?;
+    Ok(project.with_raw_schemas(&raw_schemas()))
+}
+
+/// Plans every model without data.
+///
+/// # Errors
+/// A config failure with every finding, each with its line and a caret.
+pub fn check_models(folder: &Path, project: &Project) -> Result<usize, Failure> {
+    let found = project.check(&raw_schemas())?;
+    if found.is_empty() {
+        return Ok(project.models().count());
+    }
+    Err(findings(&found, &model_files(folder)?))
+}
+
+fn findings(found: &[Finding], files: &[ModelSource]) -> Failure {
+    let mut failures = found.iter().map(|finding| {
+        let message = finding.to_string();
+        let mut failure = Failure::config(message);
+        if let Some(file) = files.iter().find(|file| file.path == finding.path) {
+            let line = file.text.lines().nth(finding.line.saturating_sub(1)).unwrap_or("");
+            let width = line
+                .chars()
+                .skip(finding.column.saturating_sub(1))
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .count();
+            let place =
+                Place { line: finding.line, column: finding.column, width: width.max(1) };
+            failure = failure.with_excerpt(excerpt::caret(&file.text, place));
+        }
+        match &finding.hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure.with_hint("nothing was built; mend the model and run `inkhouse check`"),
+        }
+    });
+    match failures.next() {
+        Some(first) => first.with_more(failures),
+        None => Failure::new(Kind::Bug, "the models do not load, and nobody says why"),
+    }
+}
+
+/// The declared columns of every raw table; landing adds its own to them.
+pub fn raw_schemas() -> BTreeMap<String, SchemaRef> {
+    let mut schemas = BTreeMap::new();
+    for source in registry::source_names() {
+        for stream in registry::streams_of(source).unwrap_or_default() {
+            let name = format!("raw.{source}.{}", stream.name);
+            schemas.insert(name, connectors::stream_schema(stream));
+        }
+    }
+    schemas
+}
+
+/// Every job by name, embedded and the user's own in `<folder>/jobs`.
+///
+/// # Errors
+/// A config failure at the first job that is wrong.
+pub fn jobs(folder: &Path, zone: Tz) -> Result<BTreeMap<String, Job>, Failure> {
+    let mut jobs = BTreeMap::new();
+    for (name, text) in JOBS {
+        jobs.insert(name.to_owned(), (format!("jobs/{name}.toml"), text.to_owned()));
+    }
+    for path in files_below(&folder.join("jobs"), "toml")? {
+        let name = stem(&path);
+        jobs.insert(name.clone(), (format!("jobs/{name}.toml"), read(&path)?));
+    }
+    jobs.into_iter()
+        .map(|(name, (path, text))| Ok((name.clone(), spec::parse(&name, &path, &text, zone)?)))
+        .collect()
+}
+
+/// One job.
+///
+/// # Errors
+/// A config failure when there is none of that name, or it is wrong.
+pub fn job(folder: &Path, zone: Tz, name: &str) -> Result<Job, Failure> {
+    let mut jobs = jobs(folder, zone)?;
+    jobs.remove(name).ok_or_else(|| {
+        let known: Vec<&str> = jobs.keys().map(String::as_str).collect();
+        Failure::config(format!("there is no job `{name}`"))
+            .with_hint(excerpt::known_hint(name, &known))
+    })
+}
+
+fn files_below(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs_err::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(Failure::config(error.to_string())),
+        };
+        for entry in entries {
+            let path = entry.map_err(|error| Failure::config(error.to_string()))?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    fs_err::read_to_string(path).map_err(|error| Failure::config(error.to_string()))
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_file_takes_the_place_of_an_embedded_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("sql/mine");
+        fs_err::create_dir_all(&own).unwrap();
+        fs_err::write(own.join("dim_designs.sql"), "-- Mine.").unwrap();
+        fs_err::write(own.join("agg_mine.sql"), "-- New.").unwrap();
+        let embedded = model_files(Path::new("nowhere")).unwrap();
+        let files = model_files(folder.path()).unwrap();
+        assert_eq!(files.len(), embedded.len() + 1);
+        let designs: Vec<_> =
+            files.iter().filter(|f| f.path.ends_with("dim_designs.sql")).collect();
+        assert_eq!(designs.len(), 1);
+        assert_eq!((designs[0].path.as_str(), designs[0].text.as_str()), ("sql/mine/dim_designs.sql", "-- Mine."));
+    }
+
+    #[test]
+    fn an_unknown_job_is_answered_with_the_nearest() {
+        let folder = tempfile::tempdir().unwrap();
+        let failure = job(folder.path(), Tz::UTC, "nightli").unwrap_err();
+        assert_eq!(failure.hint(), Some("did you mean `nightly`?"));
+    }
+}

@@ -1,0 +1,589 @@
+//! A run: the steps of a job in order, written down, tried again when somebody was busy.
+//!
+//! Whatever happens, what was committed stays and is told. A step that fails ends the run, save
+//! that all streams of an extract are read first; what follows is written down as skipped. Nothing
+//! runs before the config, the job and every model are known to be sound.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use connectors::registry;
+use warehouse::{Project, Warehouse};
+
+use crate::{
+    build::{self, Building, Built},
+    clock::Clock,
+    config::Config,
+    excerpt,
+    export::{self, Export, ExportContext, ExportReport},
+    extract::{self, Ended, Extraction, Request, StreamReport},
+    failure::{Failure, Kind},
+    history::{self, History, Status, Step},
+    lock,
+    project,
+    quantity::{counted, shown},
+    report::Printer,
+    spec::{self, Job},
+    stop::{Reason, Stop},
+};
+
+/// Everything that steps work with.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// The config.
+    pub config: Config,
+    /// The tables.
+    pub warehouse: Warehouse,
+    /// The models.
+    pub project: Arc<Project>,
+    /// The time.
+    pub clock: Clock,
+    /// The only printer.
+    pub printer: Printer,
+}
+
+/// What a run did.
+#[derive(Debug, Default)]
+pub struct RunReport {
+    /// Its name in `ops.runs`.
+    pub run_id: String,
+    /// Streams, in order.
+    pub streams: Vec<StreamReport>,
+    /// Builds, in order.
+    pub builds: Vec<Built>,
+    /// Exports, in order.
+    pub exports: Vec<ExportReport>,
+    /// Exports whose destination is not configured.
+    pub unconfigured: Vec<String>,
+    /// Time spent in extracts, builds and exports.
+    pub phases: [Duration; 3],
+}
+
+impl RunReport {
+    /// Rows added to raw.
+    pub fn landed(&self) -> u64 {
+        self.streams.iter().map(|stream| stream.rows).sum()
+    }
+
+    /// Models computed.
+    pub fn rebuilt(&self) -> u64 {
+        self.builds.iter().map(Built::rebuilt).sum()
+    }
+
+    /// Calls that wrote to a vendor.
+    pub fn writes(&self) -> u64 {
+        self.exports.iter().map(|export| export.tally.calls).sum()
+    }
+
+    /// The last line for people: what is new, or that nothing is.
+    pub fn summary(&self, job: &Job, elapsed: Duration) -> String {
+        let mut parts = Vec::new();
+        if !job.extracts.is_empty() {
+            parts.push(format!("{} added to raw", counted(self.landed(), "row")));
+        }
+        if !job.builds.is_empty() {
+            parts.push(format!("{} rebuilt", counted(self.rebuilt(), "model")));
+        }
+        if !job.exports.is_empty() {
+            parts.push(counted(self.writes(), "API write"));
+        }
+        let parts = parts.join(", ");
+        if self.landed() == 0 && self.rebuilt() == 0 && self.writes() == 0 {
+            return format!("nothing new: {parts}");
+        }
+        format!("{}: {parts} in {}", job.name, shown(elapsed))
+    }
+}
+
+/// Runs a job under its lock and its timeout.
+///
+/// # Errors
+/// The failure that ended it, beside what was done until then.
+pub async fn locked(house: &House, job: &Job, stop: &Stop) -> (RunReport, Result<(), Failure>) {
+    let prepared = match prepare(house, job) {
+        Ok(prepared) => prepared,
+        Err(failure) => return (RunReport::default(), Err(failure)),
+    };
+    let run_id = history::run_id(house.clock.now());
+    let stop = stop.child();
+    let lock = match lock::take(&house.warehouse, &job.name, &run_id, &stop).await {
+        Ok(lock) => lock,
+        Err(failure) => return (RunReport::default(), Err(failure)),
+    };
+    let timer = {
+        let (stop, timeout) = (stop.clone(), job.timeout);
+        tokio::spawn(async move {
+            tokio::time::sleep(timeout).await;
+            stop.request(Reason::Timeout(timeout));
+        })
+    };
+    let ended = Box::pin(go(house, job, prepared, run_id, &stop)).await;
+    timer.abort();
+    lock.release().await;
+    ended
+}
+
+/// Runs steps that are no job of their own (`inkhouse extract`): no lock, no timeout. Two at once
+/// are safe, as every commit is a compare-and-swap.
+///
+/// # Errors
+/// As [`locked`].
+pub async fn unlocked(house: &House, job: &Job, stop: &Stop) -> (RunReport, Result<(), Failure>) {
+    match prepare(house, job) {
+        Ok(prepared) => {
+            let run_id = history::run_id(house.clock.now());
+            Box::pin(go(house, job, prepared, run_id, stop)).await
+        }
+        Err(failure) => (RunReport::default(), Err(failure)),
+    }
+}
+
+/// A job without a file, for a command that does one step.
+pub fn one_off(name: &str) -> Job {
+    Job {
+        name: name.to_owned(),
+        owner: String::new(),
+        schedule: None,
+        timeout: Duration::MAX,
+        retry: spec::Retry::default(),
+        missed: spec::Missed::Skip,
+        extracts: Vec::new(),
+        builds: Vec::new(),
+        exports: Vec::new(),
+    }
+}
+
+/// The steps with everything they need, made before anything runs.
+struct Prepared {
+    extracts: Vec<Vec<Request>>,
+    builds: Vec<Vec<String>>,
+    exports: Vec<Vec<Export>>,
+    unconfigured: Vec<String>,
+}
+
+fn prepare(house: &House, job: &Job) -> Result<Prepared, Failure> {
+    let extracts: Result<Vec<_>, Failure> =
+        job.extracts.iter().map(|step| requests(&house.config, step)).collect();
+    let extracts = extracts?;
+    if !job.builds.is_empty() {
+        project::check_models(house.config.folder(), &house.project)?;
+    }
+    for step in &job.builds {
+        house.project.select(&step.models)?;
+    }
+    let mut unconfigured = Vec::new();
+    let exports: Result<Vec<_>, Failure> =
+        job.exports.iter().map(|step| destinations(house, step, &mut unconfigured)).collect();
+    let builds = job.builds.iter().map(|step| step.models.clone()).collect();
+    Ok(Prepared { extracts, builds, exports: exports?, unconfigured })
+}
+
+/// The streams that an extract step means.
+///
+/// # Errors
+/// A config failure for a source or a stream that is not there.
+pub fn requests(config: &Config, step: &spec::Extract) -> Result<Vec<Request>, Failure> {
+    let names: Vec<&str> = match &step.source {
+        Some(name) => vec![name],
+        None => config.source_names(),
+    };
+    if names.is_empty() {
+        return Err(Failure::config("`inkhouse.toml` configures no source")
+            .with_hint("add a section such as `[sources.shopify]`; `inkhouse init` shows them all"));
+    }
+    let mut requests = Vec::new();
+    for name in names {
+        let source = config.source(name)?;
+        let streams = source.streams();
+        let known: Vec<&str> = streams.iter().map(|stream| stream.name).collect();
+        if let Some(unknown) = step.streams.iter().find(|wanted| !known.contains(&wanted.as_str())) {
+            return Err(Failure::config(format!("`{name}` has no stream `{unknown}`"))
+                .with_hint(excerpt::known_hint(unknown, &known)));
+        }
+        let wanted = streams.iter().filter(|stream| {
+            step.streams.is_empty() || step.streams.iter().any(|wanted| wanted == stream.name)
+        });
+        requests.extend(wanted.map(|stream| Request { source: Arc::clone(&source), stream }));
+    }
+    Ok(requests)
+}
+
+fn destinations(
+    house: &House,
+    step: &spec::Export,
+    unconfigured: &mut Vec<String>,
+) -> Result<Vec<Export>, Failure> {
+    let known: Vec<(&str, &str)> = house.project.exports().collect();
+    if let Some(wanted) = &step.name
+        && !known.iter().any(|(name, _)| name == wanted)
+    {
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        return Err(Failure::config(format!("there is no export `{wanted}`"))
+            .with_hint(excerpt::known_hint(wanted, &names)));
+    }
+    let configured = house.config.destination_names();
+    let mut exports = Vec::new();
+    for (name, destination) in known {
+        if step.name.as_ref().is_some_and(|wanted| wanted != name) {
+            continue;
+        }
+        if !registry::destination_names().contains(&destination) {
+            return Err(Failure::config(format!(
+                "export `{name}` goes to `{destination}`, which Inkhouse does not know"
+            ))
+            .with_hint(excerpt::known_hint(destination, registry::destination_names())));
+        }
+        // Named, it must be there; else a house without e-mail tool has nothing to deliver.
+        if step.name.is_none() && !configured.contains(&destination) {
+            unconfigured.push(name.to_owned());
+            continue;
+        }
+        let destination = house.config.destination(destination)?;
+        exports.push(Export { name: name.to_owned(), destination });
+    }
+    Ok(exports)
+}
+
+async fn go(
+    house: &House,
+    job: &Job,
+    prepared: Prepared,
+    run_id: String,
+    stop: &Stop,
+) -> (RunReport, Result<(), Failure>) {
+    let mut history = History::begin(&house.warehouse, house.clock, &run_id, &job.name).await;
+    house.printer.event("run", serde_json::json!({ "job": job.name, "run_id": run_id }));
+    let mut run = Run {
+        house,
+        job,
+        stop,
+        history: &mut history,
+        report: RunReport { run_id, ..RunReport::default() },
+    };
+    let ended = run.steps(prepared).await;
+    let report = run.report;
+    let ended = match (stop.reason(), ended) {
+        (Some(reason), Err(failure)) if failure.kind() == Kind::Interrupted => {
+            Err(stopped(job, reason, failure))
+        }
+        (_, ended) => ended,
+    };
+    let (status, error) = match &ended {
+        Ok(()) => (Status::Succeeded, None),
+        Err(failure) => {
+            let status = if stop.is_requested() { Status::Stopped } else { Status::Failed };
+            (status, Some(failure.one_line()))
+        }
+    };
+    history.end(status, error.as_deref()).await;
+    house.printer.event(
+        "finished",
+        serde_json::json!({
+            "job": job.name,
+            "run_id": report.run_id,
+            "status": status.as_str(),
+            "rows_landed": report.landed(),
+            "models_rebuilt": report.rebuilt(),
+            "api_writes": report.writes(),
+        }),
+    );
+    (report, ended)
+}
+
+/// What it means that a run was stopped, by who stopped it.
+fn stopped(job: &Job, reason: Reason, failure: Failure) -> Failure {
+    let kept = failure.kept().unwrap_or("what was committed stays").to_owned();
+    match reason {
+        Reason::Signal => failure,
+        Reason::Timeout(timeout) => Failure::new(
+            Kind::Busy,
+            format!("job `{}` ran longer than its timeout of {}", job.name, shown(timeout)),
+        )
+        .with_kept(kept)
+        .with_hint(format!("run it again, or raise `timeout` in `jobs/{}.toml`", job.name)),
+        Reason::LockLost => Failure::new(
+            Kind::Busy,
+            format!("job `{}` lost its lock to another run and stopped", job.name),
+        )
+        .with_kept(kept)
+        .with_hint("this machine could not say in time that it lives; see `ops.runs` for the other run"),
+    }
+}
+
+struct Run<'a> {
+    house: &'a House,
+    job: &'a Job,
+    stop: &'a Stop,
+    history: &'a mut History,
+    report: RunReport,
+}
+
+impl Run<'_> {
+    async fn steps(&mut self, prepared: Prepared) -> Result<(), Failure> {
+        let Prepared { extracts, builds, exports, unconfigured } = prepared;
+        self.report.unconfigured = unconfigured;
+        let mut result = Ok(());
+        for requests in extracts {
+            result = match result {
+                Ok(()) => self.extract(requests).await,
+                failed => failed,
+            };
+        }
+        for select in builds {
+            result = match result {
+                Ok(()) => self.build(select).await,
+                failed => {
+                    self.skip("build", "models").await;
+                    failed
+                }
+            };
+        }
+        for export in exports.into_iter().flatten() {
+            result = match result {
+                Ok(()) => self.export(&export).await,
+                failed => {
+                    self.skip("export", &export.name).await;
+                    failed
+                }
+            };
+        }
+        result
+    }
+
+    async fn extract(&mut self, requests: Vec<Request>) -> Result<(), Failure> {
+        let began = Instant::now();
+        let streams = counted(u64::try_from(requests.len()).unwrap_or(u64::MAX), "stream");
+        self.house.printer.note(format_args!("extract: {streams}"));
+        let reports = self.extract_with_retries(requests).await;
+        self.report.phases[0] += began.elapsed();
+        let steps: Vec<Step> = reports.iter().map(StreamReport::step).collect();
+        self.history.steps(&steps).await;
+        let doing = format!("job `{}`", self.job.name);
+        let failure = extract::failure(&reports, &doing);
+        let was_stopped = reports.iter().any(|report| report.ended == Ended::Stopped);
+        let kept = extract::kept(&reports);
+        self.report.streams.extend(reports);
+        match failure {
+            Some(failure) => Err(failure),
+            None if was_stopped => Err(self.interrupted("its extract", kept)),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads all streams, then those again whose vendor was busy, as often as the job allows.
+    async fn extract_with_retries(&self, requests: Vec<Request>) -> Vec<StreamReport> {
+        let extraction = Extraction::new(
+            &self.house.warehouse,
+            &self.report.run_id,
+            self.house.clock,
+            self.house.config.parallel_streams,
+            self.stop,
+            &self.house.printer,
+        );
+        let mut reports = extract::run(&extraction, &requests, 1).await;
+        for attempt in 1_u32.. {
+            let is_busy = |report: &StreamReport| matches!(&report.ended, Ended::Failed(f) if f.kind() == Kind::Busy);
+            let is_hopeless = |report: &StreamReport| matches!(&report.ended, Ended::Failed(f) if f.kind() != Kind::Busy);
+            let busy: Vec<Request> = requests
+                .iter()
+                .zip(&reports)
+                .filter(|(_, report)| is_busy(report))
+                .map(|(request, _)| request.clone())
+                .collect();
+            // One that needs somebody to act fails the run anyway.
+            if busy.is_empty() || reports.iter().any(is_hopeless) || !self.wait(attempt).await {
+                break;
+            }
+            let mut again = extract::run(&extraction, &busy, attempt + 1).await.into_iter();
+            for report in reports.iter_mut().filter(|report| is_busy(report)) {
+                if let Some(mut later) = again.next() {
+                    later.add_earlier(report);
+                    *report = later;
+                }
+            }
+        }
+        reports
+    }
+
+    /// Waits as the job's `retry` says; false when there is no further try.
+    async fn wait(&self, attempt: u32) -> bool {
+        let Some(wait) = self.job.retry.wait_after(attempt) else { return false };
+        self.house.printer.note(format_args!(
+            "a vendor is busy; trying again in {} (try {} of {})",
+            shown(wait),
+            attempt + 1,
+            self.job.retry.times + 1
+        ));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => true,
+            () = self.stop.requested() => false,
+        }
+    }
+
+    async fn build(&mut self, select: Vec<String>) -> Result<(), Failure> {
+        let began = Instant::now();
+        self.house.printer.note("build");
+        let mut attempt = 1;
+        let result = loop {
+            let building = Building {
+                warehouse: &self.house.warehouse,
+                project: &self.house.project,
+                run_id: &self.report.run_id,
+                clock: self.house.clock,
+                stop: self.stop,
+                printer: &self.house.printer,
+            };
+            let built = build::run(&building, &select).await;
+            let failure = match &built {
+                Ok(built) => match &built.report {
+                    Some(report) => build::failure(report),
+                    None => Some(self.interrupted("its build", "nothing was published".to_owned())),
+                },
+                Err(failure) => Some(failure.clone().with_kept("nothing was published")),
+            };
+            if let Ok(built) = built {
+                let steps = build::steps(&built, self.house.clock.now(), attempt);
+                self.history.steps(&steps).await;
+                self.report.builds.push(built);
+            }
+            match failure {
+                Some(failure) if failure.kind() == Kind::Busy && self.wait(attempt).await => {
+                    attempt += 1;
+                }
+                Some(failure) => break Err(failure),
+                None => break Ok(()),
+            }
+        };
+        self.report.phases[1] += began.elapsed();
+        result
+    }
+
+    async fn export(&mut self, export: &Export) -> Result<(), Failure> {
+        let began = Instant::now();
+        let started_at = self.house.clock.now();
+        let mut attempt = 1;
+        let result = loop {
+            let context = ExportContext {
+                warehouse: &self.house.warehouse,
+                project: &self.house.project,
+                now: self.house.clock.now(),
+                cancel: self.stop.token(),
+            };
+            let ran = Box::pin(export::run(&context, export))
+                .await
+                .with_context(|| format!("export `{}` stopped", export.name));
+            match ran {
+                Ok(report) => break Ok(report),
+                Err(error) => {
+                    let failure = Failure::of(&error)
+                        .with_kept("what was acknowledged is remembered; the next run sends the rest");
+                    if failure.kind() != Kind::Busy || !self.wait(attempt).await {
+                        break Err(failure);
+                    }
+                    attempt += 1;
+                }
+            }
+        };
+        self.report.phases[2] += began.elapsed();
+        let mut step = Step {
+            kind: "export",
+            name: export.name.clone(),
+            started_at,
+            finished_at: self.house.clock.now(),
+            status: Status::Succeeded,
+            attempt,
+            rows: 0,
+            bytes: 0,
+            pages: 0,
+            message: None,
+        };
+        let result = match result {
+            Ok(report) => {
+                step.rows = report.tally.acknowledged;
+                step.pages = report.tally.calls;
+                step.message = report.skipped.clone();
+                let line = export_line(&report);
+                self.house.printer.note(format_args!("export\n  {line}"));
+                self.house.printer.event(
+                    "export",
+                    serde_json::json!({
+                        "name": report.name,
+                        "destination": report.destination,
+                        "rows": report.rows,
+                        "unchanged": report.unchanged,
+                        "held": report.held,
+                        "calls": report.tally.calls,
+                        "acknowledged": report.tally.acknowledged,
+                        "rejected": report.tally.rejected,
+                        "unsettled": report.tally.unsettled,
+                    }),
+                );
+                self.report.exports.push(report);
+                if self.stop.is_requested() {
+                    step.status = Status::Stopped;
+                    let kept = format!("{line}; the next run sends the rest");
+                    Err(self.interrupted(&format!("export `{}`", export.name), kept))
+                } else {
+                    Ok(())
+                }
+            }
+            Err(failure) => {
+                step.status = Status::Failed;
+                step.message = Some(failure.one_line());
+                Err(failure)
+            }
+        };
+        self.history.steps(&[step]).await;
+        result
+    }
+
+    async fn skip(&mut self, kind: &'static str, name: &str) {
+        let now = self.house.clock.now();
+        let step = Step {
+            kind,
+            name: name.to_owned(),
+            started_at: now,
+            finished_at: now,
+            status: Status::Skipped,
+            attempt: 0,
+            rows: 0,
+            bytes: 0,
+            pages: 0,
+            message: Some("a step before it failed or was stopped".to_owned()),
+        };
+        self.history.steps(&[step]).await;
+    }
+
+    fn interrupted(&self, place: &str, kept: String) -> Failure {
+        Failure::new(Kind::Interrupted, format!("job `{}` was stopped in {place}", self.job.name))
+            .with_kept(kept)
+            .with_hint("run it again to go on")
+    }
+}
+
+/// One line about an export.
+pub fn export_line(report: &ExportReport) -> String {
+    let mut parts = vec![format!(
+        "{} to {}: {} acknowledged in {}, {} unchanged",
+        report.name,
+        report.destination,
+        counted(report.tally.acknowledged, "row"),
+        counted(report.tally.calls, "call"),
+        report.unchanged
+    )];
+    parts.extend(report.held.iter().map(|(reason, count)| format!("{count} held back ({reason})")));
+    if report.resting > 0 {
+        parts.push(format!("{} resting until the next night", report.resting));
+    }
+    if report.tally.rejected > 0 {
+        parts.push(format!("{} refused, see `ops.export_errors`", report.tally.rejected));
+    }
+    if report.tally.unsettled > 0 {
+        parts.push(format!("{} not settled yet", report.tally.unsettled));
+    }
+    parts.extend(report.skipped.iter().cloned());
+    parts.join(", ")
+}

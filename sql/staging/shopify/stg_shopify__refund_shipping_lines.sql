@@ -1,0 +1,61 @@
+-- One row per shipping charge given back within a refund.
+--
+--! kind     = "full"
+--! key      = ["refund_shipping_line_id"]
+--! not_null = ["refund_id", "order_id", "subtotal_amount"]
+with
+
+newest as (
+    select
+        id,
+        cast(max(_extracted_at) as bigint) as newest_version
+    from raw.shopify.orders
+    group by id
+),
+
+refunds as (
+    select
+        id,
+        _extracted_at,
+        "currencyCode" as order_currency_code,
+        unnest(refunds) as refund
+    from raw.shopify.orders
+),
+
+parts as (
+    select
+        id,
+        _extracted_at,
+        order_currency_code,
+        split_part(refund['id'], '/', -1) as refund_id,
+        unnest(refund['refundShippingLines']) as part
+    from refunds
+),
+
+flat as (
+    select
+        id,
+        _extracted_at,
+        refund_id,
+        split_part(part['id'], '/', -1) as refund_shipping_line_id,
+        split_part(part['shippingLine']['id'], '/', -1) as order_shipping_line_id,
+        coalesce(part['subtotalAmountSet']['shopMoney']['amount'], 0) as subtotal_amount,
+        coalesce(part['taxAmountSet']['shopMoney']['amount'], 0) as tax_amount,
+        coalesce(part['subtotalAmountSet']['shopMoney']['currencyCode'], order_currency_code)
+            as currency_code
+    from parts
+)
+
+select
+    flat.refund_shipping_line_id,           -- numeric id, as text
+    flat.refund_id,
+    split_part(flat.id, '/', -1) as order_id,
+    flat.order_shipping_line_id,            -- the charge it takes back
+    cast(flat.subtotal_amount as decimal(18, 4)) as subtotal_amount, -- without tax
+    cast(flat.tax_amount as decimal(18, 4)) as tax_amount,
+    flat.currency_code,                     -- ISO 4217; the unit of every *_amount here
+    flat._extracted_at as extracted_at      -- UTC
+from flat
+inner join newest
+    on flat.id = newest.id
+    and cast(flat._extracted_at as bigint) = newest.newest_version

@@ -1,0 +1,158 @@
+//! What goes wrong for everybody once: one clear error, a hint, the right exit code, nothing lost.
+
+use std::process::Command;
+
+use crate::support::{NIGHT, Project, Ran, Shop, inkhouse};
+
+/// Vendors' tokens of the sandbox: none may ever be printed.
+const SECRETS: [&str; 6] =
+    ["shpat_sandbox", "pat_sandbox", "pf_sandbox", "rk_test_sandbox", "EAAsandbox", "pk_sandbox"];
+
+#[track_caller]
+fn one_error(ran: &Ran, code: i32, names: &[&str]) {
+    assert_eq!(ran.code, code, "stdout:\n{}\nstderr:\n{}", ran.stdout, ran.stderr);
+    let errors = ran.stderr.lines().filter(|l| l.starts_with("error")).count();
+    assert_eq!(errors, 1, "one error, not {errors}:\n{}", ran.stderr);
+    for name in names {
+        assert!(ran.stderr.contains(name), "`{name}` is not named in:\n{}", ran.stderr);
+    }
+    for secret in SECRETS {
+        assert!(!ran.all().contains(secret), "a secret was printed:\n{}", ran.all());
+    }
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+}
+
+#[track_caller]
+fn hinted(ran: &Ran) {
+    assert!(ran.stderr.contains("hint:"), "no hint in:\n{}", ran.stderr);
+}
+
+#[test]
+fn a_wrong_token_names_the_vendor_and_keeps_what_others_brought() {
+    let shop = Shop::open(60, NIGHT, "");
+    let project = Project::new(&shop.url());
+    project.write("secrets/shopify", "shpat_wrong_one");
+    let ran = project.run(&["run", "nightly"]);
+    one_error(&ran, 1, &["shopify", "token"]);
+    hinted(&ran);
+    assert!(!ran.all().contains("shpat_wrong_one"), "the wrong token was printed");
+    // The other sources landed, nothing was published, and a right token finishes the night.
+    assert_ne!(project.query("select count(*) from raw.printify.orders"), ["0"]);
+    project.write("secrets/shopify", "shpat_sandbox");
+    project.run(&["run", "nightly"]).succeeded();
+    assert_ne!(project.query("select count(*) from fct_order_lines"), ["0"]);
+}
+
+#[test]
+fn an_unreachable_host_is_worth_another_try() {
+    let url = {
+        let shop = Shop::open(10, NIGHT, "");
+        shop.url()
+    };
+    // The port was free a moment ago and nobody listens there any more.
+    let project = Project::new(&url);
+    let ran = project.run(&["extract", "printify"]);
+    one_error(&ran, 75, &["printify"]);
+    hinted(&ran);
+}
+
+#[test]
+fn a_malformed_config_is_shown_where_it_is_wrong() {
+    let project = Project::new("http://127.0.0.1:9");
+    let config = project.read("inkhouse.toml").replace("store_id", "stor_id");
+    project.write("inkhouse.toml", &config);
+    let ran = project.run(&["check"]);
+    let line = config.lines().position(|l| l.contains("stor_id")).unwrap() + 1;
+    one_error(&ran, 2, &[&format!("inkhouse.toml:{line}:1"), "stor_id", "^", "store_id"]);
+
+    project.write("inkhouse.toml", "[warehouse\nurl = 3\n");
+    let ran = project.run(&["check"]);
+    one_error(&ran, 2, &["inkhouse.toml:1:"]);
+}
+
+#[test]
+fn a_literal_secret_in_the_config_is_refused() {
+    let project = Project::new("http://127.0.0.1:9");
+    let config =
+        project.read("inkhouse.toml").replace("{ file = \"secrets/stripe\" }", "\"rk_live_oops\"");
+    project.write("inkhouse.toml", &config);
+    let ran = project.run(&["check"]);
+    one_error(&ran, 2, &["inkhouse.toml"]);
+    hinted(&ran);
+    assert!(!ran.all().contains("rk_live_oops"), "{}", ran.all());
+}
+
+#[test]
+fn an_unknown_column_stops_before_anything_is_built() {
+    let shop = Shop::open(60, NIGHT, "");
+    let project = Project::new(&shop.url());
+    project.run(&["run", "nightly"]).succeeded();
+    let before = project.contents();
+    project.write(
+        "sql/marts/agg_mine.sql",
+        "-- My own sums.\n--\n--! kind = \"full\"\n--! key  = [\"order_id\"]\nselect order_id, sum(net_sale_amount) as net_amount\nfrom fct_order_lines\ngroup by order_id\n",
+    );
+    for command in ["check", "build"] {
+        let ran = project.run(&[command]);
+        one_error(&ran, 2, &["agg_mine.sql:5:", "net_sale_amount", "net_sales_amount"]);
+        hinted(&ran);
+    }
+    fs_err::remove_file(project.path().join("sql/marts/agg_mine.sql")).unwrap();
+    assert!(project.contents() == before, "a failed build changed a table");
+}
+
+#[test]
+fn a_failed_check_publishes_nothing() {
+    let shop = Shop::open(60, NIGHT, "");
+    let project = Project::new(&shop.url());
+    project.run(&["run", "nightly"]).succeeded();
+    project.write(
+        "sql/marts/agg_mine.sql",
+        "-- My own sums.\n--\n--! kind   = \"full\"\n--! key    = [\"order_id\"]\n--! checks = [\"line_count < 2\"]\nselect order_id, count(*) as line_count\nfrom fct_order_lines\ngroup by order_id\n",
+    );
+    let ran = project.run(&["build"]);
+    one_error(&ran, 1, &["agg_mine", "line_count < 2"]);
+    let ran = project.run(&["query", "select count(*) from agg_mine"]);
+    assert_ne!(ran.code, 0, "a model that failed its check was published");
+}
+
+#[test]
+fn an_unknown_flag_is_answered_with_a_suggestion() {
+    let ran = inkhouse(&["demo", "--order", "5"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("--orders"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_full_disk_stops_cleanly_and_the_next_run_goes_on() {
+    let shop = Shop::open(400, NIGHT, "");
+    let small = tempfile::tempdir().unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=600k", "tmpfs"])
+        .arg(small.path())
+        .status()
+        .is_ok_and(|s| s.success());
+    if !mounted {
+        eprintln!("skipped: mounting a small disk needs root");
+        return;
+    }
+    let url = format!("url = \"file://{}/warehouse\"\n", small.path().display());
+    let project = Project::with_warehouse(&shop.url(), &url);
+    let ran = project.run(&["run", "nightly"]);
+    let resized = Command::new("mount")
+        .args(["-o", "remount,size=200m"])
+        .arg(small.path())
+        .status()
+        .is_ok_and(|s| s.success());
+    let after = project.run(&["run", "nightly"]);
+    let lines = (after.code == 0).then(|| project.query("select count(*) from fct_order_lines"));
+    Command::new("umount").arg("-l").arg(small.path()).status().unwrap();
+
+    one_error(&ran, 1, &["space"]);
+    hinted(&ran);
+    assert!(resized);
+    after.succeeded();
+    let undisturbed = Project::new(&shop.url());
+    undisturbed.run(&["run", "nightly"]).succeeded();
+    assert_eq!(lines.unwrap(), undisturbed.query("select count(*) from fct_order_lines"));
+}

@@ -1,0 +1,174 @@
+//! The same night on a real S3 server, and two writers that race for one table there.
+//!
+//! The server is SeaweedFS, whose conditional put is atomic under a race (s3s-fs, the light
+//! alternative, loses commits and would prove nothing). It answers late after its start and
+//! waits by seconds when many write one key, so the client's patience is long.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::support::{NIGHT, ORDERS, Project, Shop};
+
+/// Where a rig lies, or `None` after saying that the test is skipped.
+pub(crate) fn rig(name: &str, program: &str) -> Option<PathBuf> {
+    let rigs = std::env::var_os("INKHOUSE_RIGS").map_or_else(
+        || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/inkhouse/rigs"),
+        PathBuf::from,
+    );
+    let path = rigs.join(name).join("bin").join(program);
+    if path.is_file() {
+        return Some(path);
+    }
+    assert!(
+        std::env::var_os("INKHOUSE_REQUIRE_RIGS").is_none(),
+        "the rig `{name}` is missing; run `bash tests/rigs/install`"
+    );
+    eprintln!("skipped: the rig `{name}` is missing; `bash tests/rigs/install` puts it there");
+    None
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A SeaweedFS of the test's own, ended by its process id.
+struct S3 {
+    child: Child,
+    port: u16,
+    _data: tempfile::TempDir,
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+const IDENTITIES: &str = r#"{"identities":[{"name":"t","credentials":[{"accessKey":"AK","secretKey":"SK"}],
+"actions":["Admin","Read","List","Tagging","Write"]}]}"#;
+
+impl S3 {
+    fn start(weed: &Path) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let identities = data.path().join("s3.json");
+        fs_err::write(&identities, IDENTITIES).unwrap();
+        let volumes = data.path().join("volumes");
+        fs_err::create_dir_all(&volumes).unwrap();
+        let (filer, port) = (free_port(), free_port());
+        let mut command = Command::new(weed);
+        command
+            .current_dir(data.path())
+            .args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"])
+            .args(["-s3.port.iceberg=0", "-s3.port.lance=0"])
+            .args(["-volume.max=0", "-master.volumeSizeLimitMB=128"])
+            .arg(format!("-dir={}", volumes.display()))
+            .arg(format!("-filer.port={filer}"))
+            .arg(format!("-s3.port={port}"))
+            .arg(format!("-s3.config={}", identities.display()));
+        for own in [
+            "master.port",
+            "master.port.grpc",
+            "volume.port",
+            "volume.port.grpc",
+            "filer.port.grpc",
+            "s3.port.grpc",
+        ] {
+            command.arg(format!("-{own}={}", free_port()));
+        }
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let s3 = Self { child, port, _data: data };
+        make_bucket(filer);
+        s3
+    }
+
+    /// The `[warehouse]` section of a project that lives in this server.
+    fn section(&self, prefix: &str) -> String {
+        format!(
+            r#"url = "s3://inkhouse/{prefix}"
+
+[warehouse.storage]
+endpoint = "http://127.0.0.1:{}"
+region = "us-east-1"
+access_key_id = {{ file = "secrets/s3_key" }}
+secret_access_key = {{ file = "secrets/s3_secret" }}
+allow_http = "true"
+"#,
+            self.port
+        )
+    }
+}
+
+/// A folder under `/buckets` is a bucket. Polls, since the ports answer before the store does.
+fn make_bucket(filer: u16) {
+    let started = Instant::now();
+    loop {
+        let made = TcpStream::connect(("127.0.0.1", filer)).and_then(|mut stream| {
+            stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+            stream.write_all(
+                b"POST /buckets/inkhouse/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            )?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer.starts_with("HTTP/1.1 201"))
+        });
+        if matches!(made, Ok(true)) {
+            // The volumes are still being made ready; the first write would wait for them.
+            sleep(Duration::from_secs(5));
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(90), "SeaweedFS does not answer");
+        sleep(Duration::from_millis(500));
+    }
+}
+
+fn project(shop: &Shop, s3: &S3, prefix: &str) -> Project {
+    let project = Project::with_warehouse(&shop.url(), &s3.section(prefix));
+    project.write("secrets/s3_key", "AK");
+    project.write("secrets/s3_secret", "SK");
+    project
+}
+
+#[test]
+fn a_night_on_s3_ends_in_the_tables_of_a_night_on_files() {
+    let Some(weed) = rig("s3", "weed") else { return };
+    let s3 = S3::start(&weed);
+    let shop = Shop::open(ORDERS, NIGHT, "");
+
+    let files = Project::new(&shop.url());
+    files.run(&["run", "nightly"]).succeeded();
+    let objects = project(&shop, &s3, "nightly");
+    objects.run(&["run", "nightly"]).succeeded();
+
+    let (want, got) = (files.contents(), objects.contents());
+    for (table, rows) in &want {
+        assert!(got.get(table) == Some(rows), "{table} on S3 differs from {table} on files");
+    }
+
+    let second = objects.run(&["run", "nightly"]).succeeded();
+    assert!(second.all().contains("nothing new"), "{}", second.all());
+}
+
+#[test]
+fn writers_that_race_for_one_table_on_s3_lose_no_row() {
+    let Some(weed) = rig("s3", "weed") else { return };
+    let s3 = S3::start(&weed);
+    let options = [
+        ("endpoint", format!("http://127.0.0.1:{}", s3.port)),
+        ("region", "us-east-1".to_owned()),
+        ("access_key_id", "AK".to_owned()),
+        ("secret_access_key", "SK".to_owned()),
+        ("allow_http", "true".to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect::<std::collections::BTreeMap<_, _>>();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(races::two_writers_lose_no_row(&options));
+}

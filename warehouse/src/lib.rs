@@ -1,0 +1,32 @@
+//! The warehouse: object storage, Delta tables, landing, releases, models and queries.
+//!
+//! Everything visible is a Delta commit or one conditional put; whatever was written before that
+//! (staged files, bookmark objects without a commit) is garbage that no reader ever sees.
+//! This crate knows no vendor.
+
+mod bookmark;
+mod error;
+mod functions;
+mod landing;
+pub mod model;
+pub mod ops;
+mod release;
+mod session;
+mod store;
+pub mod table;
+mod warehouse;
+
+/// A value for a parameter of a query.
+pub use datafusion::common::ScalarValue;
+pub use error::{Error, ErrorKind, Result};
+pub use landing::{Landed, Landing, LandingSpec, Rejected};
+pub use model::{
+    BuildEvent, BuildOptions, BuildReport, CheckResult, CheckStatus, Failure, Finding, Kind, Model,
+    ModelReport, ModelSource, ModelStatus, Project, ReadAt, Severity, model_test,
+};
+pub use ops::OpsTable;
+pub use release::Release;
+pub use session::Options;
+pub use store::Store;
+pub use table::{Layer, Snapshot, Staged, Table, TableName};
+pub use warehouse::Warehouse;

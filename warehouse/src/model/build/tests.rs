@@ -1,0 +1,361 @@
+//! Builds over a warehouse in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use datafusion::arrow::array::{
+    ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, StringArray,
+};
+use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use futures::TryStreamExt as _;
+use url::Url;
+
+use super::*;
+use crate::model::{ModelSource, ReadAt};
+use crate::{LandingSpec, Options};
+
+struct House {
+    warehouse: Warehouse,
+    project: Project,
+    raw: BTreeMap<String, SchemaRef>,
+    events: Arc<Mutex<Vec<String>>>,
+    runs: usize,
+}
+
+fn orders_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Utf8, false),
+        Field::new("total", DataType::Decimal128(18, 4), true),
+        Field::new("_row_hash", DataType::Int64, false),
+    ]))
+}
+
+const MODELS: &[(&str, &str, &str)] = &[
+    (
+        "staging/stg_shop__orders.sql",
+        "kind = 'view'\n--! key = ['order_id']",
+        "with newest as (select id, max(cast(_extracted_at as bigint)) as at from raw.shop.orders group by id) select orders.id as order_id, orders.total as total_amount from raw.shop.orders as orders inner join newest on orders.id = newest.id and cast(orders._extracted_at as bigint) = newest.at",
+    ),
+    (
+        "marts/fct_orders.sql",
+        "kind = 'full'\n--! key = ['order_id']\n--! checks = ['total_amount >= 0']",
+        "select order_id, total_amount from stg_shop__orders",
+    ),
+    (
+        "marts/agg_totals.sql",
+        "kind = 'full'",
+        "select cast(sum(total_amount) as decimal(18, 4)) as total_amount, count(*) as order_count from fct_orders",
+    ),
+    ("marts/dim_fees.sql", "kind = 'full'", "select id as fee_id from stg_shop__fees"),
+    ("staging/stg_shop__fees.sql", "kind = 'view'", "select id from raw.shop.fees"),
+];
+
+fn project(models: &[(&str, &str, &str)]) -> Project {
+    let sources = models.iter().map(|(path, header, sql)| ModelSource {
+        path: (*path).to_owned(),
+        text: format!("-- One row per thing.\n--! {header}\n{sql}\n"),
+    });
+    Project::load(sources.collect()).unwrap()
+}
+
+impl House {
+    fn new(models: &[(&str, &str, &str)]) -> Self {
+        let root = Url::parse("memory:///").unwrap();
+        let warehouse = Warehouse::open(&root, &BTreeMap::new(), Options::default()).unwrap();
+        let raw = BTreeMap::from([
+            ("raw.shop.orders".to_owned(), orders_schema()),
+            ("raw.shop.fees".to_owned(), orders_schema()),
+        ]);
+        let project = project(models).with_raw_schemas(&raw);
+        Self { warehouse, project, raw, events: Arc::default(), runs: 0 }
+    }
+
+    async fn land(&mut self, rows: &[(&str, i128)]) {
+        let spec = LandingSpec {
+            source: "shop".to_owned(),
+            stream: "orders".to_owned(),
+            key: vec!["id".to_owned()],
+            schema: orders_schema(),
+        };
+        let mut landing = self.warehouse.landing(&spec).await.unwrap();
+        let amounts = rows.iter().map(|(_, amount)| amount * 10_000);
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|(id, _)| *id))),
+            Arc::new(
+                Decimal128Array::from_iter_values(amounts).with_precision_and_scale(18, 4).unwrap(),
+            ),
+            Arc::new(Int64Array::from_iter_values(
+                rows.iter().map(|(_, amount)| i64::try_from(*amount).unwrap()),
+            )),
+        ];
+        let batch = RecordBatch::try_new(orders_schema(), columns).unwrap();
+        self.runs += 1;
+        let bookmark = self.runs.to_string();
+        landing.land(&[batch], &bookmark, "run", DateTime::UNIX_EPOCH).await.unwrap();
+    }
+
+    async fn build(&mut self, select: &[&str]) -> BuildReport {
+        self.runs += 1;
+        let events = Arc::clone(&self.events);
+        let options = BuildOptions {
+            select: select.iter().map(|name| (*name).to_owned()).collect(),
+            run_id: format!("run-{}", self.runs),
+            now: DateTime::<Utc>::UNIX_EPOCH,
+            parallel: 2,
+            on_event: Arc::new(move |event| {
+                let text = match event {
+                    BuildEvent::Started { model } => format!("> {model}"),
+                    BuildEvent::Finished(report) => {
+                        format!("{} {} {}", report.status.as_str(), report.name, report.rows)
+                    }
+                    BuildEvent::Released { number } => format!("release {number}"),
+                };
+                events.lock().unwrap().push(text);
+            }),
+        };
+        self.warehouse.build(&self.project, &self.raw, &options).await.unwrap()
+    }
+
+    async fn query(&self, sql: &str) -> Vec<RecordBatch> {
+        self.try_query(sql).await.unwrap()
+    }
+
+    async fn try_query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
+        let stream = self.warehouse.query(&self.project, sql, ReadAt::Current).await?;
+        stream.try_collect().await.map_err(Error::engine("reading"))
+    }
+
+    async fn number(&self, sql: &str) -> i64 {
+        let batches = self.query(sql).await;
+        batches
+            .iter()
+            .find(|b| b.num_rows() > 0)
+            .unwrap()
+            .column(0)
+            .as_primitive::<Int64Type>()
+            .value(0)
+    }
+}
+
+fn statuses(report: &BuildReport) -> BTreeMap<String, ModelStatus> {
+    report.models.iter().map(|model| (model.name.clone(), model.status)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_build_with_nothing_new_does_nothing_and_a_new_row_reaches_only_its_readers() {
+    let mut house = House::new(MODELS);
+    house.land(&[("1", 5), ("2", 7)]).await;
+    let first = house.build(&[]).await;
+    assert!(first.is_ok(), "{first:#?}");
+    assert_eq!((first.release, first.count(ModelStatus::Built)), (Some(1), 3));
+    assert_eq!(house.number("select order_count from agg_totals").await, 2);
+    let events = std::mem::take(&mut *house.events.lock().unwrap());
+    assert_eq!(events.last().unwrap(), "release 1");
+    assert!(events.contains(&"built fct_orders 2".to_owned()), "{events:?}");
+
+    let second = house.build(&[]).await;
+    assert_eq!((second.release, second.count(ModelStatus::Unchanged)), (None, 3));
+
+    // The bookmark moves, no row comes: nothing is new.
+    house.land(&[("2", 7)]).await;
+    let third = house.build(&[]).await;
+    assert_eq!((third.release, third.count(ModelStatus::Unchanged)), (None, 3));
+
+    house.land(&[("3", 1)]).await;
+    let fourth = house.build(&[]).await;
+    assert_eq!(fourth.release, Some(2));
+    let fourth = statuses(&fourth);
+    assert_eq!(fourth["dim_fees"], ModelStatus::Unchanged);
+    assert_eq!(fourth["fct_orders"], ModelStatus::Built);
+    assert_eq!(house.number("select order_count from agg_totals").await, 3);
+    assert_eq!(house.number("select count(*) from raw.shop.orders").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comment_rebuilds_nothing_and_a_changed_view_rebuilds_its_readers() {
+    let mut house = House::new(MODELS);
+    house.land(&[("1", 5)]).await;
+    house.build(&[]).await;
+    let mut models = MODELS.to_vec();
+    models[1].2 = "select   order_id, total_amount -- a word\nfrom stg_shop__orders";
+    house.project = project(&models);
+    assert_eq!(house.build(&[]).await.release, None);
+    models[0].2 = "select id as order_id, total + 1 as total_amount from raw.shop.orders";
+    house.project = project(&models);
+    let report = statuses(&house.build(&[]).await);
+    assert_eq!(report["fct_orders"], ModelStatus::Failed, "decimal(19, 4) is not the contract");
+    models[0].2 = "select id as order_id, cast(total + 1 as decimal(18, 4)) as total_amount from raw.shop.orders";
+    house.project = project(&models);
+    let report = statuses(&house.build(&[]).await);
+    assert_eq!(
+        (report["fct_orders"], report["dim_fees"]),
+        (ModelStatus::Built, ModelStatus::Unchanged)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_check_publishes_nothing_and_skips_what_reads_the_model() {
+    let mut house = House::new(MODELS);
+    house.land(&[("1", 5)]).await;
+    house.build(&[]).await;
+    house.land(&[("2", -7), ("3", 1)]).await;
+    let report = house.build(&[]).await;
+    assert_eq!((report.release, report.is_ok()), (None, false));
+    let of = statuses(&report);
+    assert_eq!(of["fct_orders"], ModelStatus::Failed);
+    assert_eq!(of["agg_totals"], ModelStatus::Skipped);
+    let failed = report.models.iter().find(|m| m.name == "fct_orders").unwrap();
+    let error = failed.error.as_ref().unwrap();
+    assert_eq!(error.kind, ErrorKind::Data);
+    assert_eq!(
+        error.message,
+        "a blocking check of `fct_orders` failed: `total_amount >= 0` in 1 of 3 rows"
+    );
+    // The table and the release are those of before.
+    assert_eq!(house.number("select count(*) from fct_orders").await, 1);
+    let table = house.warehouse.table(&"fct_orders".parse().unwrap());
+    assert_eq!(table.snapshot().await.unwrap().unwrap().rows(), 1);
+    let told = "select count(*) from ops.check_results where status = 'failed' and failed_rows = 1 and sample like '%\"order_id\":\"2\"%'";
+    assert_eq!(house.number(told).await, 1);
+    // Once it is mended, the next build goes through.
+    house.land(&[("2", 7)]).await;
+    assert_eq!(house.build(&[]).await.release, Some(2));
+    assert_eq!(house.number("select count(*) from fct_orders").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warning_is_written_down_and_published() {
+    let mut models = MODELS.to_vec();
+    models[1].1 = "kind = 'full'\n--! checks = ['total_amount >= 0']\n--! severity = 'warn'";
+    let mut house = House::new(&models);
+    house.land(&[("1", -5)]).await;
+    assert_eq!(house.build(&[]).await.release, Some(1));
+    let told = "select failed_rows from ops.check_results where status = 'warned'";
+    assert_eq!(house.number(told).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_fails_while_it_runs_is_named_and_the_others_go_on() {
+    let mut models = MODELS.to_vec();
+    models[2].2 = "select cast('x' || order_id as bigint) as order_count from fct_orders";
+    let mut house = House::new(&models);
+    house.land(&[("1", 5)]).await;
+    let report = house.build(&[]).await;
+    let failed = report.models.iter().find(|m| m.status == ModelStatus::Failed).unwrap();
+    let message = &failed.error.as_ref().unwrap().message;
+    assert!(message.contains("`agg_totals`") && message.contains("x1"), "{message}");
+    assert_eq!(statuses(&report)["fct_orders"], ModelStatus::Built);
+    assert_eq!(report.release, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selection_builds_its_models_only() {
+    let mut house = House::new(MODELS);
+    house.land(&[("1", 5)]).await;
+    let report = house.build(&["fct_orders"]).await;
+    assert_eq!(statuses(&report).into_keys().collect::<Vec<_>>(), ["fct_orders"]);
+    let error = house.try_query("select * from agg_totals").await.unwrap_err();
+    assert_eq!(error.to_string(), "model `agg_totals` is not built yet");
+    let report = house.build(&["+agg_totals"]).await;
+    assert_eq!(report.count(ModelStatus::Built), 1);
+    assert_eq!(house.number("select order_count from agg_totals").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_model_equals_a_map() {
+    let mut models = MODELS.to_vec();
+    models[1].1 = "kind = 'merge'\n--! key = ['order_id']";
+    // Only what the newest landing brought: the rest must stay.
+    models[1].2 = "select order_id, total_amount from stg_shop__orders";
+    models[0].2 = "select id as order_id, total as total_amount from raw.shop.orders where _extracted_at = (select max(_extracted_at) from raw.shop.orders)";
+    let mut house = House::new(&models);
+    let mut expected: BTreeMap<String, i128> = BTreeMap::new();
+    let mut state = 7_u64;
+    for _ in 0..6 {
+        let mut rows: BTreeMap<String, i128> = BTreeMap::new();
+        for _ in 0..5 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            rows.insert(format!("{}", state >> 60), i128::from(state >> 40 & 0xff));
+        }
+        let given: Vec<(&str, i128)> = rows.iter().map(|(id, n)| (id.as_str(), *n)).collect();
+        house.land(&given).await;
+        expected.extend(rows);
+        let report = house.build(&["fct_orders"]).await;
+        assert!(report.is_ok(), "{report:#?}");
+        let mut found = BTreeMap::new();
+        for batch in
+            house.query("select order_id, cast(total_amount as bigint) from fct_orders").await
+        {
+            let amounts = batch.column(1).as_primitive::<Int64Type>();
+            for (id, amount) in batch.column(0).as_string::<i32>().iter().zip(amounts) {
+                let before = found.insert(id.unwrap().to_owned(), i128::from(amount.unwrap()));
+                assert_eq!(before, None);
+            }
+        }
+        assert_eq!(found, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_reads_and_does_nothing_else() {
+    let mut house = House::new(MODELS);
+    house.land(&[("1", 5)]).await;
+    // Before the first release the raw tables can be read already.
+    assert_eq!(house.number("select count(*) from raw.shop.orders").await, 1);
+    assert_eq!(house.number("select count(*) from raw.shop.fees").await, 0);
+    house.build(&[]).await;
+    for sql in [
+        "create table x as select 1",
+        "create view x as select 1",
+        "drop table fct_orders",
+        "insert into fct_orders select * from fct_orders",
+        "delete from fct_orders",
+        "update fct_orders set order_id = 'x'",
+        "copy (select 1) to '/tmp/x.csv'",
+        "create external table x stored as csv location '/etc/passwd'",
+        "explain analyze insert into fct_orders select * from fct_orders",
+        "set datafusion.execution.batch_size = 1",
+        "select 1; drop table fct_orders",
+    ] {
+        let error = house.try_query(sql).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{sql}: {error}");
+    }
+    for sql in [
+        "explain select * from fct_orders",
+        "show tables",
+        "describe fct_orders",
+        "select * from stg_shop__orders",
+        "select * from stg_shop__fees",
+        "select * from ops.runs",
+        "select * from ops.export_errors",
+        "with a as (select 1 as x) select * from a",
+    ] {
+        house.try_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+    let error = house.try_query("select *\nfrom fct_ordres").await.unwrap_err();
+    assert_eq!(error.to_string(), "line 2, column 6: there is no table `fct_ordres`");
+    assert_eq!(error.hint().as_deref(), Some("did you mean `fct_orders`?"));
+    let error = house.try_query("select order_idd from fct_orders").await.unwrap_err();
+    assert_eq!(error.to_string(), "line 1, column 8: no column is called `order_idd`");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_release_reads_as_it_was() {
+    let mut house = House::new(MODELS);
+    house.land(&[("1", 5)]).await;
+    house.build(&[]).await;
+    house.land(&[("2", 5)]).await;
+    house.build(&[]).await;
+    let rows = |at| {
+        let house = &house;
+        async move {
+            let sql =
+                "select order_id from stg_shop__orders union all select order_id from fct_orders";
+            let stream = house.warehouse.query(&house.project, sql, at).await.unwrap();
+            let batches: Vec<RecordBatch> = stream.try_collect().await.unwrap();
+            batches.iter().map(RecordBatch::num_rows).sum::<usize>()
+        }
+    };
+    assert_eq!((rows(ReadAt::Release(1)).await, rows(ReadAt::Current).await), (2, 4));
+}

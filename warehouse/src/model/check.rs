@@ -1,0 +1,386 @@
+//! The static check: every model planned against declared schemas, with no data read.
+//!
+//! Models are planned in order over empty tables of the types that those before them yield, so an
+//! error is reported once, at the model that has it; what reads a model that does not plan is
+//! left out. A thousand models take a fraction of a second.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DFSchema, DataFusionError, SchemaError, Span};
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlan, Operator};
+use futures::FutureExt as _;
+
+use super::finding::{Finding, Place, code, did_you_mean};
+use super::graph::{self, Target, lower_first};
+use super::header::place_of_value;
+use super::project::{Model, Project, landed_schemas};
+use super::scope::{Scope, plain};
+use crate::functions::AMOUNT;
+use crate::table::{Layer, TableName, stored_schema};
+use crate::{Error, Result};
+
+const RATE: DataType = DataType::Decimal128(18, 8);
+
+/// The types of every model that plans, and what is wrong with the others.
+pub(crate) struct Planned {
+    pub(crate) schemas: BTreeMap<String, SchemaRef>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Project {
+    /// Everything that is wrong with the models, given the types of the raw tables
+    /// (`raw.<source>.<stream>`). No data is read.
+    ///
+    /// Fails only when a raw schema cannot be stored or the engine cannot be set up.
+    pub fn check(&self, raw_schemas: &BTreeMap<String, SchemaRef>) -> Result<Vec<Finding>> {
+        Ok(plan_all(self, raw_schemas)?.findings)
+    }
+}
+
+pub(crate) fn plan_all(
+    project: &Project,
+    raw_schemas: &BTreeMap<String, SchemaRef>,
+) -> Result<Planned> {
+    let scope = Scope::detached()?;
+    let raw = landed_schemas(raw_schemas)?;
+    for (name, schema) in &raw {
+        scope.add(&Target::Raw(name.clone()), Arc::new(EmptyTable::new(Arc::clone(schema))))?;
+    }
+    let known: BTreeSet<&str> =
+        project.models().map(|model| model.name.as_str()).chain(raw.keys().map(|k| &**k)).collect();
+    let mut planned = Planned { schemas: BTreeMap::new(), findings: Vec::new() };
+    for model in project.models() {
+        let found = planned.findings.len();
+        references(project, model, &known, &mut planned.findings);
+        let blind =
+            model.reads().any(|read| known.contains(read) && !planned.schemas.contains_key(read));
+        let unknown = planned.findings.iter().skip(found).any(|f| f.code == code::TABLE);
+        if blind || unknown {
+            continue; // the cause is reported already
+        }
+        match scope.plan(model.statement.clone()).now_or_never() {
+            Some(Ok(plan)) => {
+                let types = outputs(&scope, model, &plan, &mut planned.findings);
+                if let Some(schema) = types {
+                    let table = Arc::new(EmptyTable::new(Arc::clone(&schema)));
+                    scope.add(&Target::Model(model.name.clone()), table)?;
+                    planned.schemas.insert(model.name.clone(), schema);
+                }
+            }
+            Some(Err(error)) => {
+                let spot = explain(&model.text, &error);
+                let finding = spot.place.finding(spot.code, &model.path, spot.message, spot.hint);
+                planned.findings.push(finding);
+            }
+            None => {
+                return Err(Error::Damaged {
+                    path: model.path.clone(),
+                    reason: "planning waited for something".to_owned(),
+                });
+            }
+        }
+    }
+    Ok(planned)
+}
+
+/// Names that nobody has, and layers that must not be read.
+fn references(
+    project: &Project,
+    model: &Model,
+    known: &BTreeSet<&str>,
+    findings: &mut Vec<Finding>,
+) {
+    for reference in &model.references {
+        let name = reference.target.name();
+        let mut add = |code, message: String, hint| {
+            findings.push(reference.place.finding(code, &model.path, message, hint));
+        };
+        let layer = match &reference.target {
+            Target::Model(name) => {
+                let Some(read) = project.model(name) else {
+                    let hint = did_you_mean(name, known.iter().copied());
+                    add(code::TABLE, format!("no model is called `{name}`"), hint);
+                    continue;
+                };
+                read.layer
+            }
+            Target::Raw(name) => {
+                if !known.contains(name.as_str()) {
+                    let hint = did_you_mean(name, known.iter().copied());
+                    add(code::TABLE, format!("no stream lands in `{name}`"), hint);
+                }
+                Layer::Raw
+            }
+            Target::Ops(_) => Layer::Ops,
+            Target::Other(name) => {
+                let hint = Some("raw tables are `raw.<source>.<stream>`".to_owned());
+                add(code::TABLE, format!("there is no table `{name}`"), hint);
+                continue;
+            }
+        };
+        if let Some(rule) = graph::forbidden(model.layer, &reference.target, layer) {
+            let message = format!("`{}` must not read `{name}`", model.name);
+            add(code::LAYER, message, Some(rule.to_owned()));
+        }
+    }
+}
+
+/// The contract of a model's columns. `None` when they cannot be stored.
+pub(crate) fn outputs(
+    scope: &Scope,
+    model: &Model,
+    plan: &LogicalPlan,
+    findings: &mut Vec<Finding>,
+) -> Option<SchemaRef> {
+    let given = plan.schema().as_arrow();
+    let mut seen = BTreeSet::new();
+    for field in given.fields() {
+        let name = field.name();
+        let mut add = |code, message: String, hint: &str| {
+            let place = last_word(&model.text, name).unwrap_or(Place::START);
+            findings.push(place.finding(code, &model.path, message, Some(hint.to_owned())));
+        };
+        if !seen.insert(name) {
+            add(code::TYPE, format!("two columns are called `{name}`"), "name each column once");
+        }
+        let data_type = field.data_type();
+        let amount = name.ends_with("_amount") || name.contains("_amount_");
+        if data_type.is_floating() && (amount || name.ends_with("_rate")) {
+            let message = format!("`{name}` is {}: money is never a float", words(data_type));
+            add(code::FLOAT, message, "find the float in that expression; decimals stay decimals");
+        } else if amount && *data_type != AMOUNT {
+            let message = format!("`{name}` is {}, expected decimal(18, 4)", words(data_type));
+            add(code::AMOUNT, message, "cast it in the final select");
+        } else if name.ends_with("_rate") && *data_type != RATE {
+            let message = format!("`{name}` is {}, expected decimal(18, 8)", words(data_type));
+            add(code::RATE, message, "cast it in the final select");
+        } else if data_type.is_decimal() && *data_type != AMOUNT && *data_type != RATE {
+            let message = format!(
+                "`{name}` is {}, expected decimal(18, 4) or decimal(18, 8)",
+                words(data_type)
+            );
+            add(code::DECIMAL, message, "cast it in the final select");
+        }
+    }
+    joins(model, plan, findings);
+    let schema = match stored_schema(&model.name, given) {
+        Ok(schema) => schema,
+        Err(error) => {
+            let message = lower_first(&error.to_string());
+            findings.push(Place::START.finding(code::TYPE, &model.path, message, None));
+            return None;
+        }
+    };
+    if seen.len() < given.fields().len() {
+        return None;
+    }
+    header_columns(scope, model, &schema, findings);
+    Some(schema)
+}
+
+fn header_columns(scope: &Scope, model: &Model, schema: &SchemaRef, findings: &mut Vec<Finding>) {
+    let header = &model.header;
+    let lists =
+        [("key", &header.key), ("not_null", &header.not_null), ("sort_by", &header.sort_by)];
+    for (list, columns) in lists {
+        for column in columns.iter().filter(|column| schema.index_of(column).is_err()) {
+            let place = place_of_value(&model.text, column);
+            let message = format!("`{list}` names `{column}`, which is no column of the model");
+            let hint = did_you_mean(column, schema.fields().iter().map(|f| f.name().as_str()));
+            findings.push(place.finding(code::HEADER_COLUMN, &model.path, message, hint));
+        }
+    }
+    let state = scope.session().state();
+    for check in &header.checks {
+        if let Err((message, hint)) = condition(&state, check, schema) {
+            let place = place_of_value(&model.text, check);
+            let message = format!("the check `{check}` does not hold together: {message}");
+            findings.push(place.finding(code::CHECK, &model.path, message, hint));
+        }
+    }
+}
+
+/// Whether `check` is a condition over the columns of `schema`.
+fn condition(
+    state: &SessionState,
+    check: &str,
+    schema: &SchemaRef,
+) -> Result<(), (String, Option<String>)> {
+    let failed = |error: DataFusionError| {
+        let spot = explain(check, &error);
+        (spot.message, spot.hint)
+    };
+    let columns = DFSchema::try_from(Arc::clone(schema)).map_err(failed)?;
+    let expression = state.create_logical_expr(check, &columns).map_err(failed)?;
+    // The physical form is where types are checked.
+    let physical = state.create_physical_expr(expression.clone(), &columns).map_err(failed)?;
+    let given = physical.data_type(schema).or_else(|_| expression.get_type(&columns));
+    match given.map_err(failed)? {
+        DataType::Boolean => Ok(()),
+        other => Err((format!("it is {}, not true or false", words(&other)), None)),
+    }
+}
+
+/// Joins that a sort-merge join cannot do, which the engine only says when it runs.
+fn joins(model: &Model, plan: &LogicalPlan, findings: &mut Vec<Finding>) {
+    let walked = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Join(join) = node {
+            // The optimiser moves equalities from the filter to `on` later.
+            let on = join.on.iter().map(|(left, _)| left);
+            let filters = join.filter.iter().flat_map(|filter| split_conjunction(filter));
+            let equal = filters.filter_map(|filter| match filter {
+                Expr::BinaryExpr(pair) if pair.op == Operator::Eq => Some(pair.left.as_ref()),
+                _ => None,
+            });
+            for left in on.chain(equal) {
+                let kind = left.get_type(join.schema.as_ref());
+                if matches!(kind, Ok(DataType::Timestamp(_, Some(_)))) {
+                    let message = format!("a join on `{left}`, a timestamp with a zone");
+                    let hint = Some("join on `cast(.. as bigint)`, its microseconds".to_owned());
+                    let column = left.column_refs().iter().next().map(|c| c.name.clone());
+                    let place = column
+                        .and_then(|name| Place::of_word(&model.text, &name))
+                        .unwrap_or(Place::START);
+                    let code = code::JOIN_ON_TIMESTAMP;
+                    findings.push(place.finding(code, &model.path, message, hint));
+                }
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "the visitor never fails");
+}
+
+/// A type in the words of SQL.
+pub(crate) fn words(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Decimal128(p, s) | DataType::Decimal256(p, s) => format!("decimal({p}, {s})"),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".to_owned(),
+        DataType::Int64 | DataType::UInt64 => "bigint".to_owned(),
+        DataType::Float64 => "double".to_owned(),
+        DataType::Date32 => "date".to_owned(),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "timestamp in UTC".to_owned(),
+        other => other.to_string().to_lowercase(),
+    }
+}
+
+/// The last place of a word outside comments: where a column is named in the final select.
+fn last_word(text: &str, word: &str) -> Option<Place> {
+    let mut found = None;
+    for (number, line) in text.lines().enumerate() {
+        let code = line.split("--").next().unwrap_or(line);
+        if let Some(place) = Place::of_word(code, word) {
+            found = Some(Place { line: number + 1, column: place.column });
+        }
+    }
+    found
+}
+
+/// An engine's error, for the author of the SQL.
+pub(crate) struct Spot {
+    pub(crate) code: &'static str,
+    pub(crate) place: Place,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+pub(crate) fn explain(text: &str, error: &DataFusionError) -> Spot {
+    let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
+    if let Some((field, valid)) = missing_field(error) {
+        let span = field.spans().first().or(span);
+        let place = span
+            .map(place_of)
+            .or_else(|| Place::of_word(text, &field.name))
+            .unwrap_or(Place::START);
+        let owner = field.relation.as_ref().map(ToString::to_string);
+        let mut names: Vec<&str> = valid
+            .iter()
+            .filter(|column| {
+                owner.is_none() || column.relation.as_ref().map(ToString::to_string) == owner
+            })
+            .map(|column| column.name.as_str())
+            .collect();
+        if names.is_empty() {
+            names = valid.iter().map(|column| column.name.as_str()).collect();
+        }
+        names.dedup();
+        let hint = did_you_mean(&field.name, names.iter().copied()).or_else(|| {
+            (!names.is_empty() && names.len() <= 12)
+                .then(|| format!("the columns are {}", ticked(&names)))
+        });
+        let message = match owner {
+            Some(owner) => format!("`{owner}` has no column `{}`", field.name),
+            None => format!("no column is called `{}`", field.name),
+        };
+        return Spot { code: code::COLUMN, place, message, hint };
+    }
+    let message = plain(error);
+    let place = span.map(place_of).or_else(|| quoted(text, &message)).unwrap_or(Place::START);
+    let (message, hint) = match message.split_once("Did you mean") {
+        Some((what, rest)) => {
+            let name = rest.trim_matches(|c: char| !c.is_alphanumeric() && c != '_');
+            let what = what.trim().trim_end_matches('.');
+            (what.to_owned(), Some(format!("did you mean `{name}`?")))
+        }
+        None => (message.into_owned(), None),
+    };
+    let lower = message.to_lowercase();
+    let code = if lower.contains("function") {
+        code::FUNCTION
+    } else if lower.starts_with("table ") && lower.contains("not found") {
+        code::TABLE
+    } else {
+        code::PLAN
+    };
+    Spot { code, place, message, hint }
+}
+
+type Missing<'a> = (&'a datafusion::common::Column, &'a [datafusion::common::Column]);
+
+fn missing_field(error: &DataFusionError) -> Option<Missing<'_>> {
+    match error {
+        DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
+            SchemaError::FieldNotFound { field, valid_fields } => Some((field, valid_fields)),
+            _ => None,
+        },
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
+            missing_field(inner)
+        }
+        DataFusionError::Shared(inner) => missing_field(inner),
+        DataFusionError::Collection(errors) => errors.iter().find_map(missing_field),
+        _ => None,
+    }
+}
+
+fn place_of(span: Span) -> Place {
+    let index = |n: u64| usize::try_from(n).unwrap_or(1).max(1);
+    Place { line: index(span.start.line), column: index(span.start.column) }
+}
+
+/// The place of the first word that the message quotes and the text has.
+fn quoted(text: &str, message: &str) -> Option<Place> {
+    message
+        .split(['\'', '"', '`'])
+        .skip(1)
+        .step_by(2)
+        .filter_map(|word| word.rsplit('.').next())
+        .find_map(|word| last_word(text, word))
+}
+
+fn ticked(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// `raw.<source>.<stream>` names as tables; others are no raw tables.
+pub(crate) fn raw_name(name: &str) -> Result<TableName> {
+    name.parse()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! What is wrong in a project's files: a stable code, a place, a sentence, a hint.
+//!
+//! Codes never change their meaning; the table is in the crate's README.
+
+use std::fmt;
+
+/// Stable codes of findings.
+pub mod code {
+    /// No prose above the header, or no header.
+    pub const DESCRIPTION: &str = "E001";
+    /// The header is no TOML, or has an unknown key or a value of the wrong type.
+    pub const HEADER: &str = "E002";
+    /// The header contradicts itself or the model's folder.
+    pub const CONTRADICTION: &str = "E003";
+    /// The SQL does not parse, or is not one `select`.
+    pub const SYNTAX: &str = "E004";
+    /// The file's name does not fit its folder.
+    pub const NAME: &str = "E005";
+    /// Models read each other in a circle.
+    pub const CYCLE: &str = "E006";
+    /// A model reads a layer that it must not read.
+    pub const LAYER: &str = "E007";
+    /// No such table.
+    pub const TABLE: &str = "E010";
+    /// No such column.
+    pub const COLUMN: &str = "E011";
+    /// No such function, or not with these arguments.
+    pub const FUNCTION: &str = "E012";
+    /// The engine cannot plan it for another reason.
+    pub const PLAN: &str = "E013";
+    /// A sort-merge join on a timestamp with a zone, which fails when it runs.
+    pub const JOIN_ON_TIMESTAMP: &str = "E014";
+    /// A column's type cannot be stored, or two columns have one name.
+    pub const TYPE: &str = "E020";
+    /// Money or a rate is a float.
+    pub const FLOAT: &str = "E021";
+    /// Money is not `decimal(18, 4)`.
+    pub const AMOUNT: &str = "E022";
+    /// A rate is not `decimal(18, 8)`.
+    pub const RATE: &str = "E023";
+    /// A decimal is neither.
+    pub const DECIMAL: &str = "E024";
+    /// `key`, `not_null` or `sort_by` names a column that the model does not have.
+    pub const HEADER_COLUMN: &str = "E030";
+    /// A check does not plan, or is no condition.
+    pub const CHECK: &str = "E031";
+}
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// One of [`code`].
+    pub code: &'static str,
+    /// The file, as it was given.
+    pub path: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// A lower-case phrase without a full stop.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, path, line, column, message, .. } = self;
+        write!(f, "{path}:{line}:{column}: {message} [{code}]")
+    }
+}
+
+/// A place in a file, both from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+impl Place {
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
+
+    /// The place of a byte offset.
+    pub(crate) fn of(text: &str, offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let tail = before.rsplit('\n').next().unwrap_or(before);
+        Self { line, column: tail.chars().count() + 1 }
+    }
+
+    /// The first place of `word` in `text` that is not part of a longer word.
+    pub(crate) fn of_word(text: &str, word: &str) -> Option<Self> {
+        if word.is_empty() {
+            return None;
+        }
+        let inside = |c: char| c.is_alphanumeric() || c == '_';
+        text.match_indices(word)
+            .find(|(at, found)| {
+                let before = text.get(..*at).and_then(|text| text.chars().next_back());
+                let after = text.get(at + found.len()..).and_then(|text| text.chars().next());
+                !before.is_some_and(inside) && !after.is_some_and(inside)
+            })
+            .map(|(at, _)| Self::of(text, at))
+    }
+
+    pub(crate) fn finding(
+        self,
+        code: &'static str,
+        path: &str,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> Finding {
+        Finding {
+            code,
+            path: path.to_owned(),
+            line: self.line,
+            column: self.column,
+            message: message.into(),
+            hint,
+        }
+    }
+}
+
+/// The known name that was probably meant.
+pub(crate) fn nearest<'a>(
+    wanted: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let wanted = wanted.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&wanted, &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= (name.len().max(wanted.len()) / 3).max(1))
+        .min_by_key(|(distance, name)| (*distance, name.len()))
+        .map(|(_, name)| name)
+}
+
+pub(crate) fn did_you_mean<'a>(
+    wanted: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    nearest(wanted, known).map(|name| format!("did you mean `{name}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_found_whole_and_counted_in_characters() {
+        let text = "-- zażółć\nselect order_id, id\n";
+        assert_eq!(Place::of_word(text, "id"), Some(Place { line: 2, column: 18 }));
+        assert_eq!(Place::of_word(text, "order"), None);
+        assert_eq!(Place::of_word("é id", "id"), Some(Place { line: 1, column: 3 }));
+    }
+
+    #[test]
+    fn a_near_name_is_offered_and_a_far_one_is_not() {
+        let known = ["order_id", "customer_id", "ordered_at"];
+        assert_eq!(nearest("oder_id", known), Some("order_id"));
+        assert_eq!(nearest("currency", known), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! What a model or a query reads: one version of every table, views pasted in.
+//!
+//! A raw table that nothing was landed in yet reads as empty, with its declared columns; one that
+//! lacks a newly declared column reads as null there.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::common::ScalarValue;
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, lit};
+use datafusion::prelude::ident;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::check::explain;
+use super::graph::{Reference, Target};
+use super::header::Kind;
+use super::project::Project;
+use super::scope::Scope;
+use crate::ops::VIEWS;
+use crate::table::{Snapshot, TableName};
+use crate::{Error, OpsTable, Result, Warehouse};
+
+/// The versions that one build or one query reads.
+#[derive(Clone)]
+pub(crate) struct Inputs<'a> {
+    pub(crate) warehouse: &'a Warehouse,
+    pub(crate) project: &'a Project,
+    /// Declared, in stored form.
+    pub(crate) raw_schemas: &'a BTreeMap<String, SchemaRef>,
+    /// Raw tables that exist.
+    pub(crate) raw: BTreeMap<String, Snapshot>,
+    /// Models that have a table: its version.
+    pub(crate) versions: BTreeMap<String, i64>,
+}
+
+impl Inputs<'_> {
+    /// Registers all that `references` name, views with what they read.
+    pub(crate) async fn fill(&self, scope: &Scope, references: &[Reference]) -> Result<()> {
+        let mut done = HashSet::new();
+        for reference in references {
+            self.add(scope, &reference.target, &mut done).await?;
+        }
+        Ok(())
+    }
+
+    fn add<'b>(
+        &'b self,
+        scope: &'b Scope,
+        target: &'b Target,
+        done: &'b mut HashSet<String>,
+    ) -> BoxFuture<'b, Result<()>> {
+        async move {
+            if !done.insert(target.name().to_owned()) {
+                return Ok(());
+            }
+            let provider: Option<Arc<dyn TableProvider>> = match target {
+                Target::Raw(name) => self.raw_table(name)?,
+                Target::Ops(name) => self.ops(scope, name, done).await?,
+                Target::Model(name) => self.model(scope, name, done).await?,
+                Target::Other(_) => None,
+            };
+            match provider {
+                Some(provider) => scope.add(target, provider),
+                None => Ok(()), // the planner says that there is no such table, and where
+            }
+        }
+        .boxed()
+    }
+
+    fn raw_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let declared = self.raw_schemas.get(name);
+        match (self.raw.get(name), declared) {
+            (Some(snapshot), None) => snapshot.provider().map(Some),
+            (Some(snapshot), Some(declared)) => {
+                widened(name, snapshot.provider()?, declared).map(Some)
+            }
+            (None, Some(declared)) => {
+                Ok(Some(Arc::new(EmptyTable::new(Arc::clone(declared))) as _))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    async fn ops(
+        &self,
+        scope: &Scope,
+        name: &str,
+        done: &mut HashSet<String>,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        let bare = name.strip_prefix("ops.").unwrap_or(name);
+        if let Some(table) = OpsTable::ALL.iter().find(|table| table.name() == bare) {
+            return self.warehouse.ops_provider(*table).await.map(Some);
+        }
+        let Some((_, sql)) = VIEWS.iter().find(|(view, _)| *view == bare) else { return Ok(None) };
+        self.view(scope, name, sql, done).await.map(Some)
+    }
+
+    async fn model(
+        &self,
+        scope: &Scope,
+        name: &str,
+        done: &mut HashSet<String>,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        let model = self.project.model(name);
+        if let Some(model) = model.filter(|model| model.header.kind == Kind::View) {
+            return self.view(scope, name, &model.text, done).await.map(Some);
+        }
+        match (self.versions.get(name), model) {
+            (Some(version), Some(model)) => {
+                let table = self.warehouse.table(&model.table_name());
+                table.provider(Some(*version)).await.map(Some)
+            }
+            // A table of a release whose model is no longer in the project.
+            (Some(version), None) => {
+                let table: TableName = name.parse()?;
+                self.warehouse.table(&table).provider(Some(*version)).await.map(Some)
+            }
+            (None, Some(_)) => Err(Error::NotBuilt { model: name.to_owned() }),
+            (None, None) => Ok(None),
+        }
+    }
+
+    async fn view(
+        &self,
+        scope: &Scope,
+        name: &str,
+        sql: &str,
+        done: &mut HashSet<String>,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let statement = super::graph::parse_statement(sql).map_err(|(place, message, hint)| {
+            Error::Query { line: place.line, column: place.column, message, hint }
+        })?;
+        for reference in super::graph::references(&statement) {
+            self.add(scope, &reference.target, done).await?;
+        }
+        match scope.view(name, statement).await {
+            Ok(view) => Ok(Arc::new(view)),
+            Err(error) => {
+                let spot = explain(sql, &error);
+                let path = self.project.model(name).map_or(name, |model| model.path.as_str());
+                let finding = spot.place.finding(spot.code, path, spot.message, spot.hint);
+                Err(Error::Findings(vec![finding]))
+            }
+        }
+    }
+}
+
+/// `table` with the declared columns that it lacks.
+fn widened(
+    name: &str,
+    table: Arc<dyn TableProvider>,
+    declared: &SchemaRef,
+) -> Result<Arc<dyn TableProvider>> {
+    let given = table.schema();
+    let missing: Vec<_> =
+        declared.fields().iter().filter(|field| given.index_of(field.name()).is_err()).collect();
+    if missing.is_empty() {
+        return Ok(table);
+    }
+    let own = given.fields().iter().map(|field| ident(field.name().as_str()));
+    let nulls = missing
+        .iter()
+        .map(|field| cast(lit(ScalarValue::Null), field.data_type().clone()).alias(field.name()));
+    let columns: Vec<Expr> = own.chain(nulls).collect();
+    LogicalPlanBuilder::scan("landed", provider_as_source(table), None)
+        .and_then(|plan| plan.project(columns)?.build())
+        .map(|plan| Arc::new(ViewTable::new(plan, None)) as _)
+        .map_err(Error::engine(format!("adding columns to `{name}`")))
+}

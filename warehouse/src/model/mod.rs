@@ -1,0 +1,24 @@
+//! The model engine: `sql/` files in, tables and releases out.
+//!
+//! A model is prose, a `--!` header and one `select`. What it reads is found by parsing; it is
+//! planned against declared types before anything runs; its rows are written, checked, and only
+//! then committed; a release names one version of every table.
+
+mod build;
+mod check;
+mod checks;
+mod finding;
+mod graph;
+mod header;
+mod inputs;
+pub mod model_test;
+mod project;
+mod query;
+mod scope;
+
+pub use build::{BuildEvent, BuildOptions, BuildReport, Failure, ModelReport, ModelStatus};
+pub use checks::{CheckResult, CheckStatus};
+pub use finding::{Finding, code};
+pub use header::{Header, Kind, Severity};
+pub use project::{Model, ModelSource, Project};
+pub use query::ReadAt;

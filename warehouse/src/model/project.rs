@@ -1,0 +1,409 @@
+//! A project: all models, read from files, in the order in which they are built.
+//!
+//! The house's own `sql/` comes first and the user's files after it; a later file replaces an
+//! earlier one with the same stem, so a project changes one model by writing one file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::sql::parser::Statement;
+
+use super::finding::{Finding, Place, code, did_you_mean};
+use super::graph::{self, Reference, Target};
+use super::header::{self, Header, Kind};
+use crate::landing::{EXTRACTED_AT, RUN_ID};
+use crate::table::{Layer, TableName, stored_schema};
+use crate::{Error, Result};
+
+/// A model's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSource {
+    /// As shown to people: `sql/marts/margin/fct_orders.sql`.
+    pub path: String,
+    /// Its content.
+    pub text: String,
+}
+
+/// A model.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The file's stem, which is the table's name.
+    pub name: String,
+    /// The layer it belongs to, by its folder, else by its name.
+    pub layer: Layer,
+    /// The file.
+    pub path: String,
+    /// The file's content.
+    pub text: String,
+    /// The prose above the header.
+    pub description: String,
+    /// The header.
+    pub header: Header,
+    pub(crate) statement: Statement,
+    pub(crate) references: Vec<Reference>,
+}
+
+impl Model {
+    /// Where its table lies, if it has one.
+    pub fn table_name(&self) -> TableName {
+        TableName::model(self.layer, &self.name)
+    }
+
+    /// The models it reads, by name.
+    pub fn reads(&self) -> impl Iterator<Item = &str> {
+        self.references.iter().filter_map(|reference| match &reference.target {
+            Target::Model(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The raw tables it reads, as `raw.<source>.<stream>`.
+    pub fn reads_raw(&self) -> impl Iterator<Item = &str> {
+        self.references.iter().filter_map(|reference| match &reference.target {
+            Target::Raw(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The SQL as the parser understood it: without comments, in one form.
+    pub(crate) fn normalised(&self) -> String {
+        self.statement.to_string()
+    }
+
+    pub(crate) fn place_of(&self, target: &Target) -> Place {
+        let found = self.references.iter().find(|reference| reference.target == *target);
+        found.map_or(Place::START, |reference| reference.place)
+    }
+
+    fn parse(source: &ModelSource) -> Result<Self, Vec<Finding>> {
+        let path = &source.path;
+        let (description, header) = header::parse(path, &source.text)?;
+        let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+        let name = file.strip_suffix(".sql").unwrap_or(file).to_owned();
+        let mut findings = Vec::new();
+        let layer = layer_of(path, &name, &mut findings);
+        contradictions(path, &source.text, &header, layer, &mut findings);
+        match graph::parse_statement(&source.text) {
+            Ok(statement) if graph::is_query(&statement) => {
+                if !findings.is_empty() {
+                    return Err(findings);
+                }
+                let references = graph::references(&statement);
+                Ok(Self {
+                    name,
+                    layer,
+                    path: path.clone(),
+                    text: source.text.clone(),
+                    description,
+                    header,
+                    statement,
+                    references,
+                })
+            }
+            Ok(_) => {
+                let message = "a model is one `select` and nothing else";
+                findings.push(Place::START.finding(code::SYNTAX, path, message, None));
+                Err(findings)
+            }
+            Err((place, message, hint)) => {
+                findings.push(place.finding(code::SYNTAX, path, message, hint));
+                Err(findings)
+            }
+        }
+    }
+}
+
+fn layer_of(path: &str, name: &str, findings: &mut Vec<Finding>) -> Layer {
+    let by_name = match name.split_once('_').map(|(prefix, _)| prefix) {
+        Some("stg") => Some(Layer::Staging),
+        Some("int") => Some(Layer::Intermediate),
+        Some("fct" | "dim" | "agg" | "seg") => Some(Layer::Marts),
+        _ => None,
+    };
+    let folders = [Layer::Staging, Layer::Intermediate, Layer::Marts, Layer::Exports];
+    let by_folder = path
+        .split(['/', '\\'])
+        .rev()
+        .skip(1)
+        .find_map(|part| folders.into_iter().find(|layer| layer.folder() == part));
+    let valid = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if !valid || name.is_empty() {
+        let message = format!("`{name}` is no name for a model");
+        let hint = Some("lower-case letters, digits and `_`".to_owned());
+        findings.push(Place::START.finding(code::NAME, path, message, hint));
+    }
+    match (by_folder, by_name) {
+        (Some(folder), Some(named)) if folder != named => {
+            let message = format!("`{name}` is named for another layer than `{}`", folder.folder());
+            let hint = Some(format!("move it to `{}` or rename it", named.folder()));
+            findings.push(Place::START.finding(code::NAME, path, message, hint));
+            folder
+        }
+        (Some(layer), _) | (None, Some(layer)) => layer,
+        (None, None) => Layer::Marts,
+    }
+}
+
+fn contradictions(
+    path: &str,
+    text: &str,
+    header: &Header,
+    layer: Layer,
+    findings: &mut Vec<Finding>,
+) {
+    let mut add = |value: &str, message: &str, hint: &str| {
+        let place = header::place_of_value(text, value);
+        let hint = Some(hint.to_owned());
+        findings.push(place.finding(code::CONTRADICTION, path, message, hint));
+    };
+    if header.kind == Kind::Merge && header.key.is_empty() {
+        add("merge", "a merge model has no key", "add `key = [..]`: rows are replaced by it");
+    }
+    match (&header.destination, layer == Layer::Exports) {
+        (Some(destination), false) => add(
+            destination,
+            "only an export has a destination",
+            "move the model to `exports/`, or take the destination out",
+        ),
+        (None, true) => add("", "an export has no destination", "add `destination = \"..\"`"),
+        _ => {}
+    }
+    if layer == Layer::Exports && header.kind == Kind::View {
+        add("view", "an export is a view", "make it `full`: what is sent was checked and stored");
+    }
+}
+
+/// All models, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Project {
+    models: BTreeMap<String, Model>,
+    order: Vec<String>,
+    raw: BTreeMap<String, SchemaRef>,
+}
+
+impl Project {
+    /// Reads the files. Of several with one stem the last counts.
+    ///
+    /// Fails with [`Error::Findings`] (E001 to E006), all of them at once.
+    pub fn load(sources: Vec<ModelSource>) -> Result<Self> {
+        let mut findings = Vec::new();
+        let mut newest: BTreeMap<String, ModelSource> = BTreeMap::new();
+        for source in sources {
+            let file = source.path.rsplit(['/', '\\']).next().unwrap_or(&source.path);
+            newest.insert(file.to_owned(), source);
+        }
+        let mut models = BTreeMap::new();
+        for source in newest.values() {
+            match Model::parse(source) {
+                Ok(model) => {
+                    models.insert(model.name.clone(), model);
+                }
+                Err(found) => findings.extend(found),
+            }
+        }
+        let order = graph::order(&models).unwrap_or_else(|finding| {
+            findings.push(finding);
+            Vec::new()
+        });
+        if findings.is_empty() {
+            Ok(Self { models, order, raw: BTreeMap::new() })
+        } else {
+            Err(Error::Findings(findings))
+        }
+    }
+
+    /// Declares the raw tables (`raw.<source>.<stream>`), so that queries can read views over
+    /// tables that nothing was landed in yet.
+    #[must_use]
+    pub fn with_raw_schemas(mut self, raw_schemas: &BTreeMap<String, SchemaRef>) -> Self {
+        self.raw.clone_from(raw_schemas);
+        self
+    }
+
+    pub(crate) fn raw_schemas(&self) -> &BTreeMap<String, SchemaRef> {
+        &self.raw
+    }
+
+    /// All models, each after those it reads.
+    pub fn models(&self) -> impl Iterator<Item = &Model> {
+        self.order.iter().filter_map(|name| self.models.get(name))
+    }
+
+    /// The model of that name.
+    pub fn model(&self, name: &str) -> Option<&Model> {
+        self.models.get(name)
+    }
+
+    /// The exports: model and destination.
+    pub fn exports(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.models().filter_map(|model| {
+            let destination = model.header.destination.as_deref()?;
+            Some((model.name.as_str(), destination))
+        })
+    }
+
+    /// The models meant by `select`, in order: names, `+name` with all it reads, `name+` with all
+    /// that read it. Nothing selected is everything.
+    ///
+    /// Fails with [`Error::UnknownModel`].
+    pub fn select(&self, select: &[String]) -> Result<Vec<&Model>> {
+        if select.is_empty() {
+            return Ok(self.models().collect());
+        }
+        let mut wanted: BTreeSet<&str> = BTreeSet::new();
+        for pattern in select {
+            let (up, rest) = pattern.strip_prefix('+').map_or((false, &**pattern), |r| (true, r));
+            let (down, name) = rest.strip_suffix('+').map_or((false, rest), |r| (true, r));
+            let Some(model) = self.models.get(name) else {
+                return Err(Error::UnknownModel {
+                    name: name.to_owned(),
+                    hint: did_you_mean(name, self.models.keys().map(String::as_str)),
+                });
+            };
+            wanted.insert(&model.name);
+            if up {
+                self.spread(&model.name, &mut wanted, |model, other| {
+                    model.reads().any(|read| read == other.name)
+                });
+            }
+            if down {
+                self.spread(&model.name, &mut wanted, |model, other| {
+                    other.reads().any(|read| read == model.name)
+                });
+            }
+        }
+        Ok(self.models().filter(|model| wanted.contains(model.name.as_str())).collect())
+    }
+
+    /// Adds everything that `next` leads to from `start`.
+    fn spread<'a>(
+        &'a self,
+        start: &str,
+        wanted: &mut BTreeSet<&'a str>,
+        next: impl Fn(&Model, &Model) -> bool,
+    ) {
+        let mut open = vec![start];
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        while let Some(model) = open.pop().and_then(|name| self.models.get(name)) {
+            for other in self.models.values().filter(|other| next(model, other)) {
+                if seen.insert(&other.name) {
+                    wanted.insert(&other.name);
+                    open.push(&other.name);
+                }
+            }
+        }
+    }
+
+    /// The stored tables that a model is computed from, views looked through.
+    pub(crate) fn stored_inputs(&self, model: &Model) -> BTreeSet<String> {
+        let mut inputs = BTreeSet::new();
+        for read in model.reads().filter_map(|read| self.models.get(read)) {
+            if read.header.kind == Kind::View {
+                inputs.extend(self.stored_inputs(read));
+            } else {
+                inputs.insert(read.name.clone());
+            }
+        }
+        inputs
+    }
+}
+
+/// The stored form of declared raw schemas, with the columns that landing adds.
+pub(crate) fn landed_schemas(
+    raw_schemas: &BTreeMap<String, SchemaRef>,
+) -> Result<BTreeMap<String, SchemaRef>> {
+    let landed = raw_schemas.iter().map(|(name, schema)| {
+        let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+        let at = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        for (column, data_type) in [(EXTRACTED_AT, at), (RUN_ID, DataType::Utf8)] {
+            if schema.index_of(column).is_err() {
+                fields.push(Arc::new(Field::new(column, data_type, true)));
+            }
+        }
+        Ok((name.clone(), stored_schema(name, &Schema::new(fields))?))
+    });
+    landed.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(path: &str, header: &str, sql: &str) -> ModelSource {
+        let text = format!("-- One row per thing.\n--! {header}\n{sql}\n");
+        ModelSource { path: path.to_owned(), text }
+    }
+
+    fn names(models: &[&Model]) -> Vec<String> {
+        models.iter().map(|model| model.name.clone()).collect()
+    }
+
+    fn chain() -> Project {
+        Project::load(vec![
+            source("marts/fct_c.sql", "kind = 'full'", "select * from int_b"),
+            source("staging/stg_a.sql", "kind = 'view'", "select id from raw.x.y"),
+            source("intermediate/int_b.sql", "kind = 'full'", "select * from stg_a"),
+            source("marts/dim_d.sql", "kind = 'full'", "select * from stg_a"),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn models_come_after_what_they_read_and_are_selected_up_and_down() {
+        let project = chain();
+        let all: Vec<_> = project.models().collect();
+        assert_eq!(names(&all), ["stg_a", "dim_d", "int_b", "fct_c"]);
+        let select = |pattern: &str| names(&project.select(&[pattern.to_owned()]).unwrap());
+        assert_eq!(select("int_b"), ["int_b"]);
+        assert_eq!(select("+int_b"), ["stg_a", "int_b"]);
+        assert_eq!(select("int_b+"), ["int_b", "fct_c"]);
+        assert_eq!(select("+int_b+"), ["stg_a", "int_b", "fct_c"]);
+        assert_eq!(select("stg_a+"), ["stg_a", "dim_d", "int_b", "fct_c"]);
+        let error = project.select(&["+fct_d".to_owned()]).unwrap_err();
+        assert_eq!(error.to_string(), "no model is called `fct_d`");
+        assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn a_circle_is_named_with_its_place() {
+        let error = Project::load(vec![
+            source("int_a.sql", "kind = 'full'", "select *\nfrom int_c"),
+            source("int_b.sql", "kind = 'full'", "select * from int_a"),
+            source("int_c.sql", "kind = 'full'", "select * from int_b"),
+        ])
+        .unwrap_err();
+        let Error::Findings(findings) = error else { panic!("{error}") };
+        assert_eq!(
+            findings[0].to_string(),
+            "int_a.sql:4:6: models read each other in a circle: `int_a` -> `int_c` -> `int_b` -> `int_a` [E006]"
+        );
+    }
+
+    #[test]
+    fn a_later_file_of_the_same_stem_replaces_the_earlier() {
+        let project = Project::load(vec![
+            source("sql/marts/fct_a.sql", "kind = 'full'", "select 1 as a"),
+            source("mine/fct_a.sql", "kind = 'view'", "select 2 as a"),
+        ])
+        .unwrap();
+        assert_eq!(project.models().count(), 1);
+        assert_eq!(project.model("fct_a").unwrap().path, "mine/fct_a.sql");
+    }
+
+    #[test]
+    fn every_file_that_is_wrong_is_reported_at_once() {
+        let error = Project::load(vec![
+            source("marts/fct_a.sql", "kind = 'merge'", "select 1 as a"),
+            source("marts/stg_b.sql", "kind = 'full'", "select 1 as a"),
+            source("exports/klaviyo.sql", "kind = 'full'", "select 1 as a"),
+            source("marts/fct_c.sql", "kind = 'full'", "drop table x"),
+            source("marts/fct_d.sql", "kind = 'full'\n--! destination = 'x'", "select 1 as a"),
+            source("marts/fct_e.sql", "kind = 'ful'", "select 1 as a"),
+        ])
+        .unwrap_err();
+        let Error::Findings(findings) = error else { panic!("{error}") };
+        let codes: Vec<_> = findings.iter().map(|f| f.code).collect();
+        assert_eq!(codes, ["E003", "E004", "E003", "E002", "E003", "E005"]);
+    }
+}
