@@ -3,5 +3,8 @@
 use std::io::Write as _;
 
 fn main() -> std::io::Result<()> {
-    writeln!(std::io::stdout(), "cargo::rerun-if-changed=sql\ncargo::rerun-if-changed=jobs/build.rs")
+    writeln!(
+        std::io::stdout(),
+        "cargo::rerun-if-changed=sql\ncargo::rerun-if-changed=jobs/build.rs"
+    )
 }

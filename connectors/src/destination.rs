@@ -78,7 +78,9 @@ pub struct Delivery {
 /// Shows sizes only: both fields are personal data.
 impl Debug for Delivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Delivery").field("payload_bytes", &self.payload.len()).finish_non_exhaustive()
+        f.debug_struct("Delivery")
+            .field("payload_bytes", &self.payload.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -99,7 +99,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 }
 
 /// A hint for an unknown name: the nearest known one, else all of them.
-pub fn known_hint<'a>(name: &str, known: &[&'a str]) -> String {
+pub fn known_hint(name: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "nothing is known here".to_owned(),
@@ -148,7 +148,10 @@ mod tests {
     fn a_secret_is_never_in_an_excerpt() {
         for line in ["token = \"shpat_x", "stripe.key=\"rk_x\"", "\"secret_access_key\" = 'x'"] {
             let shown = caret(line, Place { line: 1, column: 1, width: 3 });
-            assert!(shown.contains("***") && !shown.contains("_x") && !shown.contains("'x"), "{shown}");
+            assert!(
+                shown.contains("***") && !shown.contains("_x") && !shown.contains("'x"),
+                "{shown}"
+            );
         }
         let shown = caret("token = { env = \"T\" }", Place { line: 1, column: 1, width: 5 });
         assert!(shown.contains("{ env = \"T\" }"));

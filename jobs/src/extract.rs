@@ -30,7 +30,7 @@ use crate::{
     report::Printer,
     stop::Stop,
 };
-use landing::{Buffer, Lander, Limits};
+use landing::{Buffer, Lander, Limits, Task};
 
 /// Unknown fields named in a report.
 const DRIFT_NAMES: usize = 5;
@@ -197,31 +197,29 @@ impl StreamReport {
 
     /// One line for people.
     pub fn line(&self) -> String {
-        let mut text = format!(
+        let mut parts = vec![format!(
             "{}: {} added, {} unchanged, {}, {}",
             self.name,
             counted(self.rows, "row"),
             Grouped(self.unchanged),
             counted(self.pages, "page"),
             shown(self.elapsed)
-        );
+        )];
         if self.rejects > 0 {
-            text.push_str(&format!("; {} put aside in `ops.rejects`", counted(self.rejects, "record")));
+            parts.push(format!("{} put aside in `ops.rejects`", counted(self.rejects, "record")));
         }
         if self.drifted > 0 {
             let names: Vec<&str> = self.drift.iter().map(String::as_str).collect();
-            text.push_str(&format!(
-                "; {} with unknown fields kept in `_extra`: {}",
-                counted(self.drifted, "row"),
-                names.join(", ")
-            ));
+            let rows = counted(self.drifted, "row");
+            parts
+                .push(format!("{rows} with unknown fields kept in `_extra`: {}", names.join(", ")));
         }
         match &self.ended {
             Ended::Done => {}
-            Ended::Stopped => text.push_str("; stopped"),
-            Ended::Failed(failure) => text.push_str(&format!("; failed: {failure}")),
+            Ended::Stopped => parts.push("stopped".to_owned()),
+            Ended::Failed(failure) => parts.push(format!("failed: {failure}")),
         }
-        text
+        parts.join("; ")
     }
 
     /// For `ops.steps`.
@@ -231,7 +229,8 @@ impl StreamReport {
             Ended::Stopped => (Status::Stopped, None),
             Ended::Failed(failure) => (Status::Failed, Some(failure.one_line())),
         };
-        let drift = (self.drifted > 0).then(|| format!("{} rows with unknown fields", self.drifted));
+        let drift =
+            (self.drifted > 0).then(|| format!("{} rows with unknown fields", self.drifted));
         Step {
             kind: "extract",
             name: self.name.clone(),
@@ -263,8 +262,8 @@ pub async fn run(extraction: &Extraction, requests: &[Request], attempt: u32) ->
             let name = request.name();
             // A task of its own: decoding one stream must not hold up the others.
             let task =
-                tokio::spawn(async move { read_stream(&extraction, &request, attempt).await });
-            (index, task.await.map_err(|error| (name, error)))
+                Task::spawn(async move { read_stream(&extraction, &request, attempt).await });
+            (index, task.join().await.map_err(|error| (name, error)))
         }
     });
     let mut reports: Vec<(usize, StreamReport)> = futures::stream::iter(tasks)
@@ -353,7 +352,8 @@ async fn follow(
         };
         let more = page.more;
         if more && page.bookmark == bookmark {
-            let message = format!("`{}` says that there is more, but does not move on", report.name);
+            let message =
+                format!("`{}` says that there is more, but does not move on", report.name);
             break Ended::Failed(Failure::new(Kind::Bug, message));
         }
         report.count(&page);
@@ -401,8 +401,7 @@ async fn land_files(
     folder: &Path,
     report: &mut StreamReport,
 ) -> Result<(), Failure> {
-    let (source, stream, folder) =
-        (Arc::clone(&request.source), request.stream, folder.to_owned());
+    let (source, stream, folder) = (Arc::clone(&request.source), request.stream, folder.to_owned());
     let pages = tokio::task::spawn_blocking(move || source.read_files(stream, &folder))
         .await
         .map_err(|error| {

@@ -46,9 +46,12 @@ impl Kind {
     }
 }
 
-/// One failure, ready to be printed.
+/// One failure, ready to be printed. A pointer, since it travels in every result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct Failure(Box<Parts>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parts {
     kind: Kind,
     message: String,
     causes: Vec<String>,
@@ -56,13 +59,13 @@ pub struct Failure {
     hint: Option<String>,
     excerpt: Option<String>,
     /// Further failures of the same kind of thing, each printed as an error of its own.
-    more: Vec<Self>,
+    more: Vec<Failure>,
 }
 
 impl Failure {
     /// A failure with nothing but its headline: a lowercase phrase, names in backticks.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             kind,
             message: message.into(),
             causes: Vec::new(),
@@ -70,7 +73,7 @@ impl Failure {
             hint: None,
             excerpt: None,
             more: Vec::new(),
-        }
+        }))
     }
 
     /// A mistake in a file or on the command line.
@@ -81,82 +84,82 @@ impl Failure {
     /// Adds why.
     #[must_use]
     pub fn with_cause(mut self, cause: impl Into<String>) -> Self {
-        self.causes.push(cause.into());
+        self.0.causes.push(cause.into());
         self
     }
 
     /// Adds what was kept.
     #[must_use]
     pub fn with_kept(mut self, kept: impl Into<String>) -> Self {
-        self.kept = Some(kept.into());
+        self.0.kept = Some(kept.into());
         self
     }
 
     /// Adds what to do; the first hint stays.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint.get_or_insert_with(|| hint.into());
+        self.0.hint.get_or_insert_with(|| hint.into());
         self
     }
 
     /// Adds the lines of the file with a caret.
     #[must_use]
     pub fn with_excerpt(mut self, excerpt: impl Into<String>) -> Self {
-        self.excerpt = Some(excerpt.into());
+        self.0.excerpt = Some(excerpt.into());
         self
     }
 
     /// Adds failures that stand beside this one.
     #[must_use]
     pub fn with_more(mut self, more: impl IntoIterator<Item = Self>) -> Self {
-        self.more.extend(more);
+        self.0.more.extend(more);
         self
     }
 
     /// Puts a new headline above; the old one becomes the first cause.
     #[must_use]
     pub fn under(mut self, headline: impl Into<String>) -> Self {
-        let old = std::mem::replace(&mut self.message, headline.into());
-        self.causes.insert(0, old);
+        let old = std::mem::replace(&mut self.0.message, headline.into());
+        self.0.causes.insert(0, old);
         self
     }
 
     /// Who can fix it.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// Why, from near to far.
     pub fn causes(&self) -> &[String] {
-        &self.causes
+        &self.0.causes
     }
 
     /// Headline and causes on one line, for tables and logs.
     pub fn one_line(&self) -> String {
-        std::iter::once(self.message.as_str())
-            .chain(self.causes.iter().map(String::as_str))
+        std::iter::once(self.0.message.as_str())
+            .chain(self.0.causes.iter().map(String::as_str))
             .collect::<Vec<_>>()
             .join(": ")
     }
 
     /// What was kept.
     pub fn kept(&self) -> Option<&str> {
-        self.kept.as_deref()
+        self.0.kept.as_deref()
     }
 
     /// What to do.
     pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
+        self.0.hint.as_deref()
     }
 
     /// The lines of the file.
     pub fn excerpt(&self) -> Option<&str> {
-        self.excerpt.as_deref()
+        self.0.excerpt.as_deref()
     }
 
     /// Failures beside this one.
     pub fn more(&self) -> &[Self] {
-        &self.more
+        &self.0.more
     }
 
     /// Makes one of any error: a `Failure` in the chain is kept, with the context above it as new
@@ -168,7 +171,8 @@ impl Failure {
             found.and_then(|at| Some((at, chain.get(at)?.downcast_ref::<Self>()?)))
         {
             let above = chain.iter().take(at).rev();
-            return above.fold(failure.clone(), |failure, context| failure.under(context.to_string()));
+            return above
+                .fold(failure.clone(), |failure, context| failure.under(context.to_string()));
         }
         let mut texts: Vec<String> = Vec::new();
         let mut kind = None;
@@ -192,8 +196,8 @@ impl Failure {
         }
         let mut texts = texts.into_iter();
         let mut failure = Self::new(kind.unwrap_or(Kind::Bug), texts.next().unwrap_or_default());
-        failure.causes = texts.collect();
-        failure.hint = hint;
+        failure.0.causes = texts.collect();
+        failure.0.hint = hint;
         failure
     }
 }
@@ -220,18 +224,24 @@ fn of_warehouse(kind: warehouse::ErrorKind) -> Kind {
 
 fn of_io(kind: std::io::ErrorKind) -> Option<String> {
     use std::io::ErrorKind as Io;
-    Some(match kind {
-        Io::StorageFull | Io::QuotaExceeded => "the disk is full; free some space and run again",
-        Io::PermissionDenied | Io::ReadOnlyFilesystem => "this user may not write or read there",
-        Io::AddrInUse => "another program listens there; choose another port",
-        _ => return None,
-    }
-    .to_owned())
+    Some(
+        match kind {
+            Io::StorageFull | Io::QuotaExceeded => {
+                "the disk is full; free some space and run again"
+            }
+            Io::PermissionDenied | Io::ReadOnlyFilesystem => {
+                "this user may not write or read there"
+            }
+            Io::AddrInUse => "another program listens there; choose another port",
+            _ => return None,
+        }
+        .to_owned(),
+    )
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -275,8 +285,9 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_exit_code() {
-        let codes = [Kind::Config, Kind::Access, Kind::Data, Kind::Bug, Kind::Busy, Kind::Interrupted]
-            .map(Kind::exit_code);
+        let codes =
+            [Kind::Config, Kind::Access, Kind::Data, Kind::Bug, Kind::Busy, Kind::Interrupted]
+                .map(Kind::exit_code);
         assert_eq!(codes, [2, 1, 1, 1, 75, 130]);
     }
 }

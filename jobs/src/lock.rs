@@ -58,8 +58,7 @@ impl Process {
 
     /// Whether it is surely gone.
     fn is_gone(&self) -> bool {
-        scope().as_ref() == Some(&self.scope)
-            && started(self.pid).as_ref() != Some(&self.started)
+        scope().as_ref() == Some(&self.scope) && started(self.pid).as_ref() != Some(&self.started)
     }
 }
 
@@ -119,7 +118,10 @@ pub async fn take(
             if !is_gone && holder.expires_at > now {
                 let seconds = (holder.expires_at - now).num_seconds().max(1);
                 return Err(Failure::new(Kind::Busy, format!("job `{job}` is running already"))
-                    .with_cause(format!("run `{}` on `{}` holds its lock", holder.run_id, holder.host))
+                    .with_cause(format!(
+                        "run `{}` on `{}` holds its lock",
+                        holder.run_id, holder.host
+                    ))
                     .with_hint(format!(
                         "wait for it to end; if it died, its lock lapses in {seconds} s"
                     )));
@@ -243,7 +245,11 @@ async fn create(
     }
 }
 
-async fn write(objects: &Arc<dyn ObjectStore>, path: &Path, holder: &Holder) -> Result<(), Failure> {
+async fn write(
+    objects: &Arc<dyn ObjectStore>,
+    path: &Path,
+    holder: &Holder,
+) -> Result<(), Failure> {
     objects.put(path, text(holder)?.into()).await.map(drop).map_err(|e| failed(path, e))
 }
 

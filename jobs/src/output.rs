@@ -104,7 +104,7 @@ impl Writer {
                 if self.total > shown {
                     text.push_str("\nthe first 1,000 rows; `--format csv` writes all\n");
                 } else {
-                    text.push_str(&format!("\n{} {rows}\n", self.total));
+                    text = format!("{text}\n{} {rows}\n", self.total);
                 }
                 text.into_bytes()
             }
@@ -214,7 +214,10 @@ mod tests {
     fn every_form_is_exact() {
         assert_eq!(written(Format::Csv), "name,amount\n\"a, \"\"b\"\"\",12.3400\nc,\n");
         let json = written(Format::Json);
-        assert!(json.contains("12.3400") && json.contains("null") && json.lines().count() == 2, "{json}");
+        assert!(
+            json.contains("12.3400") && json.contains("null") && json.lines().count() == 2,
+            "{json}"
+        );
         let table = written(Format::Table);
         assert!(table.contains("| 12.3400 |") && table.ends_with("\n2 rows\n"), "{table}");
         let empty = Writer::new(Format::Csv, batch().schema()).finish();

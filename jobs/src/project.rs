@@ -90,8 +90,7 @@ fn findings(found: &[Finding], files: &[ModelSource]) -> Failure {
                 .skip(finding.column.saturating_sub(1))
                 .take_while(|c| c.is_alphanumeric() || *c == '_')
                 .count();
-            let place =
-                Place { line: finding.line, column: finding.column, width: width.max(1) };
+            let place = Place { line: finding.line, column: finding.column, width: width.max(1) };
             failure = failure.with_excerpt(excerpt::caret(&file.text, place));
         }
         match &finding.hint {
@@ -195,7 +194,10 @@ mod tests {
         let designs: Vec<_> =
             files.iter().filter(|f| f.path.ends_with("dim_designs.sql")).collect();
         assert_eq!(designs.len(), 1);
-        assert_eq!((designs[0].path.as_str(), designs[0].text.as_str()), ("sql/mine/dim_designs.sql", "-- Mine."));
+        assert_eq!(
+            (designs[0].path.as_str(), designs[0].text.as_str()),
+            ("sql/mine/dim_designs.sql", "-- Mine.")
+        );
     }
 
     #[test]

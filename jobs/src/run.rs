@@ -4,31 +4,31 @@
 //! that all streams of an extract are read first; what follows is written down as skipped. Nothing
 //! runs before the config, the job and every model are known to be sound.
 
+mod plan;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use connectors::registry;
 use warehouse::{Project, Warehouse};
 
 use crate::{
     build::{self, Building, Built},
     clock::Clock,
     config::Config,
-    excerpt,
     export::{self, Export, ExportContext, ExportReport},
     extract::{self, Ended, Extraction, Request, StreamReport},
     failure::{Failure, Kind},
     history::{self, History, Status, Step},
     lock,
-    project,
     quantity::{counted, shown},
     report::Printer,
     spec::{self, Job},
     stop::{Reason, Stop},
 };
+use plan::{Prepared, prepare};
 
 /// Everything that steps work with.
 #[derive(Debug, Clone)]
@@ -156,97 +156,6 @@ pub fn one_off(name: &str) -> Job {
     }
 }
 
-/// The steps with everything they need, made before anything runs.
-struct Prepared {
-    extracts: Vec<Vec<Request>>,
-    builds: Vec<Vec<String>>,
-    exports: Vec<Vec<Export>>,
-    unconfigured: Vec<String>,
-}
-
-fn prepare(house: &House, job: &Job) -> Result<Prepared, Failure> {
-    let extracts: Result<Vec<_>, Failure> =
-        job.extracts.iter().map(|step| requests(&house.config, step)).collect();
-    let extracts = extracts?;
-    if !job.builds.is_empty() {
-        project::check_models(house.config.folder(), &house.project)?;
-    }
-    for step in &job.builds {
-        house.project.select(&step.models)?;
-    }
-    let mut unconfigured = Vec::new();
-    let exports: Result<Vec<_>, Failure> =
-        job.exports.iter().map(|step| destinations(house, step, &mut unconfigured)).collect();
-    let builds = job.builds.iter().map(|step| step.models.clone()).collect();
-    Ok(Prepared { extracts, builds, exports: exports?, unconfigured })
-}
-
-/// The streams that an extract step means.
-///
-/// # Errors
-/// A config failure for a source or a stream that is not there.
-pub fn requests(config: &Config, step: &spec::Extract) -> Result<Vec<Request>, Failure> {
-    let names: Vec<&str> = match &step.source {
-        Some(name) => vec![name],
-        None => config.source_names(),
-    };
-    if names.is_empty() {
-        return Err(Failure::config("`inkhouse.toml` configures no source")
-            .with_hint("add a section such as `[sources.shopify]`; `inkhouse init` shows them all"));
-    }
-    let mut requests = Vec::new();
-    for name in names {
-        let source = config.source(name)?;
-        let streams = source.streams();
-        let known: Vec<&str> = streams.iter().map(|stream| stream.name).collect();
-        if let Some(unknown) = step.streams.iter().find(|wanted| !known.contains(&wanted.as_str())) {
-            return Err(Failure::config(format!("`{name}` has no stream `{unknown}`"))
-                .with_hint(excerpt::known_hint(unknown, &known)));
-        }
-        let wanted = streams.iter().filter(|stream| {
-            step.streams.is_empty() || step.streams.iter().any(|wanted| wanted == stream.name)
-        });
-        requests.extend(wanted.map(|stream| Request { source: Arc::clone(&source), stream }));
-    }
-    Ok(requests)
-}
-
-fn destinations(
-    house: &House,
-    step: &spec::Export,
-    unconfigured: &mut Vec<String>,
-) -> Result<Vec<Export>, Failure> {
-    let known: Vec<(&str, &str)> = house.project.exports().collect();
-    if let Some(wanted) = &step.name
-        && !known.iter().any(|(name, _)| name == wanted)
-    {
-        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-        return Err(Failure::config(format!("there is no export `{wanted}`"))
-            .with_hint(excerpt::known_hint(wanted, &names)));
-    }
-    let configured = house.config.destination_names();
-    let mut exports = Vec::new();
-    for (name, destination) in known {
-        if step.name.as_ref().is_some_and(|wanted| wanted != name) {
-            continue;
-        }
-        if !registry::destination_names().contains(&destination) {
-            return Err(Failure::config(format!(
-                "export `{name}` goes to `{destination}`, which Inkhouse does not know"
-            ))
-            .with_hint(excerpt::known_hint(destination, registry::destination_names())));
-        }
-        // Named, it must be there; else a house without e-mail tool has nothing to deliver.
-        if step.name.is_none() && !configured.contains(&destination) {
-            unconfigured.push(name.to_owned());
-            continue;
-        }
-        let destination = house.config.destination(destination)?;
-        exports.push(Export { name: name.to_owned(), destination });
-    }
-    Ok(exports)
-}
-
 async fn go(
     house: &House,
     job: &Job,
@@ -309,7 +218,9 @@ fn stopped(job: &Job, reason: Reason, failure: Failure) -> Failure {
             format!("job `{}` lost its lock to another run and stopped", job.name),
         )
         .with_kept(kept)
-        .with_hint("this machine could not say in time that it lives; see `ops.runs` for the other run"),
+        .with_hint(
+            "this machine could not say in time that it lives; see `ops.runs` for the other run",
+        ),
     }
 }
 
@@ -478,8 +389,9 @@ impl Run<'_> {
             match ran {
                 Ok(report) => break Ok(report),
                 Err(error) => {
-                    let failure = Failure::of(&error)
-                        .with_kept("what was acknowledged is remembered; the next run sends the rest");
+                    let failure = Failure::of(&error).with_kept(
+                        "what was acknowledged is remembered; the next run sends the rest",
+                    );
                     if failure.kind() != Kind::Busy || !self.wait(attempt).await {
                         break Err(failure);
                     }
@@ -504,7 +416,7 @@ impl Run<'_> {
             Ok(report) => {
                 step.rows = report.tally.acknowledged;
                 step.pages = report.tally.calls;
-                step.message = report.skipped.clone();
+                step.message.clone_from(&report.skipped);
                 let line = export_line(&report);
                 self.house.printer.note(format_args!("export\n  {line}"));
                 self.house.printer.event(

@@ -37,7 +37,9 @@ impl Schedule {
             ));
         };
         if weekday.chars().any(|c| c.is_ascii_digit()) {
-            return Err(format!("`{weekday}` is a weekday by number; write its name, such as `mon`"));
+            return Err(format!(
+                "`{weekday}` is a weekday by number; write its name, such as `mon`"
+            ));
         }
         let is_free = |field: &str| field == "*" || field == "?";
         if !is_free(day) && !is_free(weekday) {
@@ -167,6 +169,11 @@ mod tests {
         ] {
             assert!(Schedule::parse(text, Tz::UTC).unwrap_err().contains(wrong), "{text}");
         }
-        assert!(Schedule::parse("0 0 30 2 *", Tz::UTC).unwrap().next_after(Utc.timestamp_nanos(0)).is_none());
+        assert!(
+            Schedule::parse("0 0 30 2 *", Tz::UTC)
+                .unwrap()
+                .next_after(Utc.timestamp_nanos(0))
+                .is_none()
+        );
     }
 }

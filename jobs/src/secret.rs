@@ -75,8 +75,7 @@ mod tests {
     #[test]
     fn a_secret_is_read_but_its_debug_shows_nothing() {
         let environment = |name: &str| (name == "TOKEN").then(|| "  shpat_1\n".to_owned());
-        let secret =
-            Reference::Env("TOKEN".to_owned()).read(Path::new("."), &environment).unwrap();
+        let secret = Reference::Env("TOKEN".to_owned()).read(Path::new("."), &environment).unwrap();
         assert_eq!(secret.expose_secret(), "shpat_1");
         assert!(!format!("{secret:?}").contains("shpat"));
     }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The longest sleep, so that a clock that was set is noticed.
-const NAP: std::time::Duration = std::time::Duration::from_secs(60);
+const NAP: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// Serves until `stop` is asked; a run under way stops after its page.
 ///
@@ -50,7 +50,8 @@ pub async fn run(house: &House, stop: &Stop) -> Result<(), Failure> {
         }
     }
     while !stop.is_requested() {
-        let Some((name, at)) = due.iter().min_by_key(|(_, at)| **at).map(|(n, at)| (n.clone(), *at))
+        let Some((name, at)) =
+            due.iter().min_by_key(|(_, at)| **at).map(|(n, at)| (n.clone(), *at))
         else {
             return Err(Failure::config("no job will ever run again; look at the schedules"));
         };
@@ -129,10 +130,9 @@ async fn last_runs(house: &House) -> Result<BTreeMap<String, DateTime<Utc>>, Fai
         else {
             continue;
         };
-        let (Some(jobs), Some(times)) = (
-            jobs.as_string_opt::<i32>(),
-            times.as_primitive_opt::<TimestampMicrosecondType>(),
-        ) else {
+        let (Some(jobs), Some(times)) =
+            (jobs.as_string_opt::<i32>(), times.as_primitive_opt::<TimestampMicrosecondType>())
+        else {
             continue;
         };
         for row in 0..batch.num_rows() {

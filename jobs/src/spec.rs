@@ -192,13 +192,28 @@ mod tests {
     #[test]
     fn every_wrong_value_is_shown_where_it_stands() {
         for (text, starts) in [
-            ("owner = \"a\"\nschedule = \"7 * * * 1\"\n[[build]]", "jobs/mine.toml:2:12: `1` is a weekday"),
-            ("owner = \"a\"\ntime_zone = \"Mars\"\n[[build]]", "jobs/mine.toml:2:13: `Mars` is no IANA"),
-            ("owner = \"a\"\ntimeout = \"45\"\n[[build]]", "jobs/mine.toml:2:11: `45` is no duration"),
-            ("owner = \"a\"\nmissed = \"never\"\n[[build]]", "jobs/mine.toml:2:10: unknown variant"),
+            (
+                "owner = \"a\"\nschedule = \"7 * * * 1\"\n[[build]]",
+                "jobs/mine.toml:2:12: `1` is a weekday",
+            ),
+            (
+                "owner = \"a\"\ntime_zone = \"Mars\"\n[[build]]",
+                "jobs/mine.toml:2:13: `Mars` is no IANA",
+            ),
+            (
+                "owner = \"a\"\ntimeout = \"45\"\n[[build]]",
+                "jobs/mine.toml:2:11: `45` is no duration",
+            ),
+            (
+                "owner = \"a\"\nmissed = \"never\"\n[[build]]",
+                "jobs/mine.toml:2:10: unknown variant",
+            ),
             ("owner = \"a\"\n", "jobs/mine.toml:1:1: the job has no step"),
             ("[[build]]\n", "jobs/mine.toml:1:1: missing field `owner`"),
-            ("owner = \"a\"\n[[extract]]\nstreams = [\"x\"]\n", "jobs/mine.toml:3:1: stream `x` needs"),
+            (
+                "owner = \"a\"\n[[extract]]\nstreams = [\"x\"]\n",
+                "jobs/mine.toml:3:1: stream `x` needs",
+            ),
             ("owner = ", "jobs/mine.toml:1:"),
         ] {
             let failure = job(text).unwrap_err();

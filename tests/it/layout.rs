@@ -69,9 +69,7 @@ fn every_source_file_says_what_it_is_and_stays_short() {
 
 #[test]
 fn every_folder_of_the_house_has_its_manual() {
-    for folder in
-        [".", "jobs", "connectors", "connectors/sandbox", "warehouse", "sql", "tests"]
-    {
+    for folder in [".", "jobs", "connectors", "connectors/sandbox", "warehouse", "sql", "tests"] {
         assert!(root().join(folder).join("README.md").is_file(), "{folder}/README.md is missing");
     }
 }

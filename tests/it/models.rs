@@ -76,8 +76,8 @@ async fn every_model_test_holds() {
     for path in tests {
         let text = fs_err::read_to_string(&path).unwrap();
         match model_test::run(&shown(&path), &text, &project, &schemas).await {
-            Ok(report) if report.is_passed() => {}
-            Ok(report) => faults.push(report.to_string()),
+            Ok(report) if report.passed() => {}
+            Ok(report) => faults.push(format!("{report:#?}")),
             Err(error) => faults.push(format!("{}: {error}", shown(&path))),
         }
     }

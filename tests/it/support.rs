@@ -18,17 +18,16 @@ pub(crate) const NIGHT: &str = "2026-11-01T06:00:00Z";
 pub(crate) const NEXT_NIGHT: &str = "2026-11-02T06:00:00Z";
 
 /// How large the world of most tests is: every kind of order occurs, and a night is quick.
-pub(crate) const ORDERS: u64 = 600;
+pub(crate) const ORDERS: u32 = 400;
 
 /// A sandbox that answers on loopback until it is dropped.
 pub(crate) struct Shop {
-    pub(crate) world: World,
     pub(crate) running: Running,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Shop {
-    pub(crate) fn open(orders: u64, as_of: &str, faults: &str) -> Self {
+    pub(crate) fn open(orders: u32, as_of: &str, faults: &str) -> Self {
         let world = World::new(WorldOptions {
             seed: 7,
             orders,
@@ -44,12 +43,17 @@ impl Shop {
             lift_limits: true,
             ..ServeOptions::default()
         };
-        let running = runtime.block_on(sandbox::serve(world.clone(), options)).unwrap();
-        Self { world, running, _runtime: runtime }
+        let running = runtime.block_on(sandbox::serve(world, options)).unwrap();
+        Self { running, _runtime: runtime }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.running.addr())
+        self.running.base_url("").trim_end_matches('/').to_owned()
+    }
+
+    /// Calls that wrote to the e-mail tool.
+    pub(crate) fn klaviyo_writes(&self) -> u64 {
+        self.running.requests_of("klaviyo", "POST")
     }
 }
 
@@ -148,8 +152,7 @@ impl Project {
     pub(crate) fn contents(&self) -> BTreeMap<String, Vec<String>> {
         let mut contents = BTreeMap::new();
         for table in RAW {
-            let rows =
-                self.query(&format!("select _row_hash from raw.{table} order by _row_hash"));
+            let rows = self.query(&format!("select _row_hash from raw.{table} order by _row_hash"));
             contents.insert(format!("raw.{table}"), rows);
         }
         for table in MARTS {

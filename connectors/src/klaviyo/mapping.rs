@@ -49,8 +49,11 @@ pub(super) fn profiles(rows: &RecordBatch, row_bytes: usize) -> Result<Vec<Mappe
     let mut mapped = Vec::with_capacity(rows.num_rows());
     let mut seen = FxHashSet::default();
     for row in 0..rows.num_rows() {
-        let identifier =
-            if emails.is_null(row) { String::new() } else { emails.value(row).trim().to_lowercase() };
+        let identifier = if emails.is_null(row) {
+            String::new()
+        } else {
+            emails.value(row).trim().to_lowercase()
+        };
         if !is_address(&identifier) {
             mapped.push(Mapped::Held { identifier, reason: Hold::InvalidIdentifier });
             continue;
@@ -143,7 +146,9 @@ fn is_address(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let plain = |part: &str| {
         !part.is_empty()
-            && part.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"<>(),;:\\\"[]".contains(c))
+            && part
+                .chars()
+                .all(|c| !c.is_whitespace() && !c.is_control() && !"<>(),;:\\\"[]".contains(c))
     };
     text.len() <= 254
         && plain(local)
@@ -153,7 +158,9 @@ fn is_address(text: &str) -> bool {
         && !local.contains("..")
         && plain(domain)
         && domain.contains('.')
-        && domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
+        && domain
+            .split('.')
+            .all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
 }
 
 #[cfg(test)]
@@ -168,7 +175,8 @@ mod tests {
     use super::*;
 
     fn rows(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
-        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap()
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true)))
+            .unwrap()
     }
 
     fn text(values: &[Option<&str>]) -> ArrayRef {
@@ -201,7 +209,10 @@ mod tests {
     #[test]
     fn nobody_without_consent_or_with_a_broken_address_is_sent() {
         let batch = rows(vec![
-            ("email", text(&[Some("a@b.co"), Some("b@b.co"), Some("broken"), None, Some("A@b.co")])),
+            (
+                "email",
+                text(&[Some("a@b.co"), Some("b@b.co"), Some("broken"), None, Some("A@b.co")]),
+            ),
             (
                 "email_marketing_status",
                 text(&[
@@ -255,7 +266,9 @@ mod tests {
         for good in ["a@b.co", "first.last+tag@sub.example.org", "ü@exämple.de"] {
             assert!(is_address(good), "{good}");
         }
-        for bad in ["", "a", "@b.co", "a@", "a@b", "a b@c.de", "a@b..co", "a@-b.co", ".a@b.co", "a@@b.co"] {
+        for bad in
+            ["", "a", "@b.co", "a@", "a@b", "a b@c.de", "a@b..co", "a@-b.co", ".a@b.co", "a@@b.co"]
+        {
             assert!(!is_address(bad), "{bad}");
         }
     }

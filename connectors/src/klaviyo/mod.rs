@@ -133,7 +133,10 @@ impl Destination for Klaviyo {
             .json::<List<Profile>>()?;
         loop {
             suppressed.extend(
-                page.data.drain(..).filter_map(|p| p.attributes.email).map(|e| e.trim().to_lowercase()),
+                page.data
+                    .drain(..)
+                    .filter_map(|p| p.attributes.email)
+                    .map(|e| e.trim().to_lowercase()),
             );
             let Some(next) = page.links.and_then(|l| l.next) else { return Ok(suppressed) };
             page = self.profiles.get_absolute(&next)?.send().await?.json()?;

@@ -27,7 +27,11 @@ struct Account {
 
 type Shared = Arc<Mutex<Account>>;
 
-async fn import(State(account): State<Shared>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
+async fn import(
+    State(account): State<Shared>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> impl IntoResponse {
     let mut account = account.lock().unwrap();
     account.headers.push(headers);
     account.bodies.push(serde_json::from_slice(&body).unwrap());

@@ -21,10 +21,15 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     job.builds = vec![spec::Build { models: arguments.select }];
     let (report, ended) = run::unlocked(&house, &job, &context.stop).await;
     ended?;
-    let (checks, warned) =
-        report.builds.iter().map(crate::build::Built::checks).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-    let mut line = report.summary(&job, began.elapsed());
-    line.push_str(&format!("; {} made, {warned} of them warned", counted(checks, "check")));
-    context.printer.result(line);
+    let (checks, warned) = report
+        .builds
+        .iter()
+        .map(crate::build::Built::checks)
+        .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+    context.printer.result(format_args!(
+        "{}; {} made, {warned} of them warned",
+        report.summary(&job, began.elapsed()),
+        counted(checks, "check")
+    ));
     Ok(())
 }

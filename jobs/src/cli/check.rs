@@ -82,7 +82,9 @@ async fn ask(context: &Context, config: &Config) -> Result<(), Failure> {
             context.printer.event("answer", serde_json::json!({ "name": name, "is": what }));
         }
         Err(failure) if failure.kind() == Kind::Config => failures.push(failure),
-        Err(failure) => failures.push(failure.under(format!("`{name}` does not answer as it should"))),
+        Err(failure) => {
+            failures.push(failure.under(format!("`{name}` does not answer as it should")));
+        }
     };
     for name in config.source_names() {
         let answer = match config.source(name) {

@@ -54,7 +54,9 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     } else if let Err(error) = fs_err::remove_dir_all(&folder) {
         context.printer.warning(error);
     } else {
-        context.printer.result("the project was removed; `--keep` or `--dir DIR` leaves it to look at");
+        context
+            .printer
+            .result("the project was removed; `--keep` or `--dir DIR` leaves it to look at");
     }
     ended
 }

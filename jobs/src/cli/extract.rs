@@ -1,6 +1,6 @@
 //! `inkhouse extract`: sources into raw tables, from the vendors or from saved answers.
 
-use std::{path::PathBuf, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use clap::Args;
 
@@ -34,8 +34,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
         return files(context, &house, source, &arguments.streams, folder.clone()).await;
     }
     let mut job = run::one_off("extract");
-    job.extracts =
-        vec![spec::Extract { source: arguments.source, streams: arguments.streams }];
+    job.extracts = vec![spec::Extract { source: arguments.source, streams: arguments.streams }];
     let (report, ended) = run::unlocked(&house, &job, &context.stop).await;
     ended?;
     context.printer.result(report.summary(&job, began.elapsed()));
@@ -63,18 +62,12 @@ async fn files(
         .streams()
         .iter()
         .filter(|stream| streams.is_empty() || streams.iter().any(|name| name == stream.name))
-        .map(|stream| Request { source: source.clone(), stream })
+        .map(|stream| Request { source: Arc::clone(&source), stream })
         .collect();
     let run_id = history::run_id(house.clock.now());
     let mut history = History::begin(&house.warehouse, house.clock, &run_id, "extract").await;
-    let extraction = Extraction::new(
-        &house.warehouse,
-        &run_id,
-        house.clock,
-        1,
-        &context.stop,
-        &context.printer,
-    );
+    let extraction =
+        Extraction::new(&house.warehouse, &run_id, house.clock, 1, &context.stop, &context.printer);
     let reports = extract::run_files(&extraction, &requests, &folder).await;
     let steps: Vec<_> = reports.iter().map(extract::StreamReport::step).collect();
     history.steps(&steps).await;
@@ -84,11 +77,9 @@ async fn files(
     let mut job = run::one_off("extract");
     job.extracts = vec![spec::Extract::default()];
     let report = run::RunReport { run_id, streams: reports, ..run::RunReport::default() };
-    match failure {
-        Some(failure) => Err(failure),
-        None => {
-            context.printer.result(report.summary(&job, began.elapsed()));
-            Ok(())
-        }
+    if let Some(failure) = failure {
+        return Err(failure);
     }
+    context.printer.result(report.summary(&job, began.elapsed()));
+    Ok(())
 }

@@ -8,7 +8,8 @@ use super::Context;
 use crate::{config, failure::Failure};
 
 const CONFIG: &str = include_str!("init.toml");
-const IGNORED: &str = "# Secrets and tables do not belong into version control.\n/secrets/\n/warehouse/\n";
+const IGNORED: &str =
+    "# Secrets and tables do not belong into version control.\n/secrets/\n/warehouse/\n";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

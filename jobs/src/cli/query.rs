@@ -79,9 +79,9 @@ fn sql(arguments: &Arguments) -> Result<String, Failure> {
                     .with_hint("`inkhouse query \"select 1\"`, `-f file.sql`, or pipe it in"));
             }
             let mut text = String::new();
-            stdin
-                .read_to_string(&mut text)
-                .map_err(|error| Failure::config("stdin cannot be read").with_cause(error.to_string()))?;
+            stdin.read_to_string(&mut text).map_err(|error| {
+                Failure::config("stdin cannot be read").with_cause(error.to_string())
+            })?;
             text
         }
     };

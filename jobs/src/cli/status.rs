@@ -48,7 +48,8 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
             problems.push(counted(count, words));
         }
     }
-    let name = house.config.shop_name.as_deref().map(|name| format!("{name}, ")).unwrap_or_default();
+    let name =
+        house.config.shop_name.as_deref().map(|name| format!("{name}, ")).unwrap_or_default();
     context.printer.result(format_args!("{name}{}", house.config.url()));
     match &release {
         Some(release) => context.printer.result(format_args!(

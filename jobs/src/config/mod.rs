@@ -82,8 +82,8 @@ impl Config {
             };
             failure.with_hint("`inkhouse init` writes one; `--project DIR` names another folder")
         })?;
-        let folder = fs_err::canonicalize(folder)
-            .map_err(|error| Failure::config(error.to_string()))?;
+        let folder =
+            fs_err::canonicalize(folder).map_err(|error| Failure::config(error.to_string()))?;
         Self::parse(&folder, &text)
     }
 
@@ -187,7 +187,8 @@ impl Config {
                 Setting::Secret(_) => None,
             };
             self.parallel_streams = number.filter(|n| (1..=64).contains(n)).ok_or_else(|| {
-                source.failure(&field.value_span, "`parallel_streams` must be a number from 1 to 64")
+                source
+                    .failure(&field.value_span, "`parallel_streams` must be a number from 1 to 64")
             })?;
         }
         Ok(())
@@ -248,7 +249,7 @@ impl Config {
     /// # Errors
     /// A config failure at the field that is wrong, or for a source that is not configured.
     pub fn source(&self, name: &str) -> Result<Arc<dyn connectors::Source>, Failure> {
-        let section = self.section("source", name, &self.sources)?;
+        let section = Self::section("source", name, &self.sources)?;
         let fields = self.resolve(section)?;
         registry::source(name, fields).map_err(|error| self.explain(section, error))
     }
@@ -286,7 +287,7 @@ impl Config {
     /// # Errors
     /// As [`Config::source`].
     pub fn destination(&self, name: &str) -> Result<Arc<dyn connectors::Destination>, Failure> {
-        let section = self.section("destination", name, &self.destinations)?;
+        let section = Self::section("destination", name, &self.destinations)?;
         let fields = self.resolve(section)?;
         registry::destination(name, fields).map_err(|error| self.explain(section, error))
     }
@@ -327,7 +328,6 @@ impl Config {
     }
 
     fn section<'a>(
-        &self,
         what: &str,
         name: &str,
         sections: &'a BTreeMap<String, Section>,

@@ -112,7 +112,11 @@ impl Section {
     ///
     /// # Errors
     /// A config failure when it is something else.
-    pub(super) fn text(&self, source: &Source, name: &str) -> Result<Option<(&str, &Field)>, Failure> {
+    pub(super) fn text(
+        &self,
+        source: &Source,
+        name: &str,
+    ) -> Result<Option<(&str, &Field)>, Failure> {
         let Some(field) = self.fields.get(name) else { return Ok(None) };
         match &field.setting {
             Setting::Plain(Value::String(text)) => Ok(Some((text, field))),
@@ -159,12 +163,10 @@ fn reference(
 fn json(value: &DeValue<'_>) -> Option<Value> {
     Some(match value {
         DeValue::String(text) => Value::String(text.to_string()),
-        DeValue::Integer(number) => {
-            Value::from(i64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()?)
-        }
-        DeValue::Float(number) => {
-            serde_json::from_str(&number.as_str().replace('_', "")).ok()?
-        }
+        DeValue::Integer(number) => Value::from(
+            i64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()?,
+        ),
+        DeValue::Float(number) => serde_json::from_str(&number.as_str().replace('_', "")).ok()?,
         DeValue::Boolean(flag) => Value::Bool(*flag),
         DeValue::Datetime(at) => Value::String(at.to_string()),
         DeValue::Array(items) => {

@@ -39,15 +39,13 @@ fn an_unknown_field_is_underlined_and_the_near_one_named() {
 
 #[test]
 fn a_connectors_unknown_field_is_underlined_too() {
-    let config = parse(
-        "[sources.printful]\ntoken = { file = \"secrets/printful\" }\nstor_id = 4242\n",
-    )
-    .unwrap();
+    let config =
+        parse("[sources.printful]\ntoken = { file = \"secrets/printful\" }\nstor_id = 4242\n")
+            .unwrap();
     let failure = config.check().unwrap_err();
     assert!(failure.to_string().starts_with("inkhouse.toml:3:1: unknown field `stor_id`"));
     assert_eq!(failure.hint(), Some("did you mean `store_id`?"));
-    let config =
-        parse("[sources.printful]\ntoken = { file = \"secrets/printful\" }\n").unwrap();
+    let config = parse("[sources.printful]\ntoken = { file = \"secrets/printful\" }\n").unwrap();
     let failure = config.check().unwrap_err();
     assert!(failure.to_string().contains("missing field `store_id`"), "{failure}");
     assert!(failure.to_string().starts_with("inkhouse.toml:1:"), "{failure}");
@@ -55,10 +53,8 @@ fn a_connectors_unknown_field_is_underlined_too() {
 
 #[test]
 fn a_value_of_the_wrong_type_is_shown_at_its_field() {
-    let config = parse(
-        "[sources.printful]\ntoken = { env = \"X\" }\nstore_id = \"many\"\n",
-    )
-    .unwrap();
+    let config =
+        parse("[sources.printful]\ntoken = { env = \"X\" }\nstore_id = \"many\"\n").unwrap();
     let failure = config.check().unwrap_err();
     assert!(failure.to_string().starts_with("inkhouse.toml:3:1:"), "{failure}");
 }
@@ -82,8 +78,7 @@ fn a_literal_secret_is_refused_and_not_shown() {
         assert!(failure.hint().unwrap().contains("{ env = "), "{failure:?}");
         assert!(!format!("{failure:?}").contains("oops"));
     }
-    let failure =
-        parse("[warehouse.storage]\nsecret_access_key = \"oops\"\n").unwrap_err();
+    let failure = parse("[warehouse.storage]\nsecret_access_key = \"oops\"\n").unwrap_err();
     assert!(!format!("{failure:?}").contains("oops"));
 }
 

@@ -99,9 +99,9 @@ pub async fn run(demo: &Demo, printer: &Printer, stop: &Stop) -> Result<(), Fail
     let options = WorldOptions { seed: demo.seed, orders: demo.orders, as_of };
     let world = tokio::task::spawn_blocking(move || World::new(options)).await.map_err(broken)?;
     let serving = ServeOptions { lift_limits: true, ..ServeOptions::default() };
-    let running = sandbox::serve(world.clone(), serving)
-        .await
-        .map_err(|error| Failure::new(Kind::Access, "the sandbox cannot listen").with_cause(error.to_string()))?;
+    let running = sandbox::serve(world.clone(), serving).await.map_err(|error| {
+        Failure::new(Kind::Access, "the sandbox cannot listen").with_cause(error.to_string())
+    })?;
     write_project(&demo.folder, &running)?;
     printer.note(format_args!(
         "a shop of {} (seed {}) serves at http://{}; the project is `{}`",
@@ -172,8 +172,11 @@ fn tell(printer: &Printer, comparison: &Comparison, truth: &TruthSummary) {
 fn write_project(folder: &Path, running: &Running) -> Result<(), Failure> {
     let path = folder.join(config::FILE);
     if path.exists() {
-        return Err(Failure::config(format!("`{}` is there already and stays as it is", path.display()))
-            .with_hint("name a new folder with `--dir`"));
+        return Err(Failure::config(format!(
+            "`{}` is there already and stays as it is",
+            path.display()
+        ))
+        .with_hint("name a new folder with `--dir`"));
     }
     let unwritable = |error: std::io::Error| Failure::of(&anyhow::Error::new(error));
     fs_err::create_dir_all(folder.join("secrets")).map_err(unwritable)?;
@@ -185,11 +188,12 @@ fn write_project(folder: &Path, running: &Running) -> Result<(), Failure> {
     for vendor in VENDORS {
         fs_err::write(folder.join("secrets").join(vendor.name), vendor.secret)
             .map_err(unwritable)?;
-        text.push_str(&format!(
-            "\n{}base_url = \"{}\"\nrate_limit = false\n",
-            vendor.section,
-            running.base_url(vendor.name)
-        ));
+        let url = running.base_url(vendor.name);
+        text.push('\n');
+        text.push_str(vendor.section);
+        text.push_str("base_url = \"");
+        text.push_str(&url);
+        text.push_str("\"\nrate_limit = false\n");
     }
     fs_err::write(&path, text).map_err(unwritable)
 }

@@ -69,11 +69,7 @@ pub(super) async fn print(
 
     let (models, checks, warned) = models(night);
     printer.result("\nmodels and checks");
-    printer.result(report::table(
-        &["layer", "models", "rows", "checks"],
-        &[1, 2, 3],
-        models,
-    ));
+    printer.result(report::table(&["layer", "models", "rows", "checks"], &[1, 2, 3], models));
     printer.result(format_args!(
         "{}, {warned} of them warned, none failed; {}",
         counted(checks, "check"),
@@ -90,8 +86,17 @@ pub(super) async fn print(
     rows.extend(output::rows(house, TOTAL).await?);
     printer.event("profit_and_loss", serde_json::json!({ "rows": rows }));
     let header = [
-        "family", "orders", "units", "net revenue", "product", "shipping", "fees", "ads", "CM2",
-        "CM3", "CM3 %",
+        "family",
+        "orders",
+        "units",
+        "net revenue",
+        "product",
+        "shipping",
+        "fees",
+        "ads",
+        "CM2",
+        "CM3",
+        "CM3 %",
     ];
     let rows = rows.into_iter().map(|row| {
         let share = share(row.get(CM3), row.get(NET_REVENUE));
@@ -127,7 +132,9 @@ fn models(night: &RunReport) -> (Vec<Vec<String>>, u64, u64) {
     ];
     let mut counts = [[0_u64; 3]; 4];
     let (mut checks, mut warned) = (0, 0);
-    for model in night.builds.iter().filter_map(|built| built.report.as_ref()).flat_map(|r| &r.models) {
+    for model in
+        night.builds.iter().filter_map(|built| built.report.as_ref()).flat_map(|r| &r.models)
+    {
         if model.status != ModelStatus::Built {
             continue;
         }
@@ -135,7 +142,8 @@ fn models(night: &RunReport) -> (Vec<Vec<String>>, u64, u64) {
         checks += made;
         let warnings = model.checks.iter().filter(|c| c.status == CheckStatus::Warned).count();
         warned += u64::try_from(warnings).unwrap_or(u64::MAX);
-        let layer = LAYERS.iter().position(|(_, starts)| starts.iter().any(|s| model.name.starts_with(s)));
+        let layer =
+            LAYERS.iter().position(|(_, starts)| starts.iter().any(|s| model.name.starts_with(s)));
         if let Some(count) = layer.and_then(|layer| counts.get_mut(layer)) {
             let [models, rows, layer_checks] = count;
             *models += 1;
@@ -192,10 +200,8 @@ pub(super) fn print_phases(printer: &Printer, phases: &[(&str, Duration)]) {
     let milliseconds = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let fields: serde_json::Map<String, serde_json::Value> =
         phases.iter().map(|(name, time)| ((*name).to_owned(), milliseconds(time).into())).collect();
-    printer.event(
-        "cost",
-        serde_json::json!({ "milliseconds": fields, "peak_memory_bytes": memory }),
-    );
+    printer
+        .event("cost", serde_json::json!({ "milliseconds": fields, "peak_memory_bytes": memory }));
 }
 
 /// The most memory that this process ever held, where the system tells.

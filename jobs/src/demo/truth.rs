@@ -63,7 +63,10 @@ impl Comparison {
         }
         Err(Failure::new(
             Kind::Data,
-            format!("the warehouse differs from the truth in {}", counted(self.differences, "place")),
+            format!(
+                "the warehouse differs from the truth in {}",
+                counted(self.differences, "place")
+            ),
         )
         .with_hint("compare `fct_order_line_costs` of a line above with `truth/order_lines.csv`"))
     }
@@ -133,7 +136,8 @@ impl TrueLines {
         let Some(text) = self.lines.next().transpose().map_err(unreadable)? else {
             return Ok(None);
         };
-        let damaged = || Failure::new(Kind::Bug, format!("the truth has a line that is none: `{text}`"));
+        let damaged =
+            || Failure::new(Kind::Bug, format!("the truth has a line that is none: `{text}`"));
         let mut line = TrueLine {
             order_id: String::new(),
             line_id: 0,
@@ -183,7 +187,8 @@ async fn compare_lines(
     let mut next = truth.next()?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(|error| {
-            Failure::new(Kind::Data, "`fct_order_lines` cannot be read").with_cause(error.to_string())
+            Failure::new(Kind::Data, "`fct_order_lines` cannot be read")
+                .with_cause(error.to_string())
         })?;
         let table = Lines::of(&batch)?;
         for row in 0..batch.num_rows() {
@@ -220,7 +225,8 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn of(batch: &'a RecordBatch) -> Result<Self, Failure> {
-        let text = |name| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+        let text =
+            |name| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
         let amounts: Option<Vec<_>> = batch
             .columns()
             .iter()
@@ -248,7 +254,11 @@ impl<'a> Lines<'a> {
         }
         if self.bases.value(row) != line.basis {
             comparison.differ(|| {
-                format!("order line {id}: basis is {}, truth says {}", self.bases.value(row), line.basis)
+                format!(
+                    "order line {id}: basis is {}, truth says {}",
+                    self.bases.value(row),
+                    line.basis
+                )
             });
         }
         for ((name, cents), amounts) in names.iter().zip(&line.cents).zip(&self.amounts) {
@@ -341,10 +351,14 @@ mod tests {
     fn a_difference_is_told_in_money_and_fails() {
         let mut comparison = Comparison { lines: 2, figures: 32, ..Comparison::default() };
         assert!(comparison.verdict().is_ok());
-        assert!(comparison.to_string().starts_with(
-            "every cent of every line equal: 2 lines, 32 figures, 0 differences"
-        ));
-        comparison.differ(|| format!("order line 1: ad_spend is {}, truth says {}", money(-12_345), money(-12_300)));
+        assert!(
+            comparison
+                .to_string()
+                .starts_with("every cent of every line equal: 2 lines, 32 figures, 0 differences")
+        );
+        comparison.differ(|| {
+            format!("order line 1: ad_spend is {}, truth says {}", money(-12_345), money(-12_300))
+        });
         assert_eq!(comparison.verdict().unwrap_err().kind().exit_code(), 1);
         assert!(comparison.to_string().ends_with("ad_spend is -1.2345, truth says -1.23"));
     }

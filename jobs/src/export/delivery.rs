@@ -197,7 +197,8 @@ impl<'a> Courier<'a> {
         let mut rest = job.rows;
         for (identifier, rejection) in rejected {
             let key = self.state.key(&identifier);
-            let (culprits, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(k, _)| *k == key);
+            let (culprits, others): (Vec<_>, Vec<_>) =
+                rest.into_iter().partition(|(k, _)| *k == key);
             rest = others;
             self.tally.rejected += count(&culprits);
             self.record(&culprits, Status::Rejected, Some(&job.job_id), Some(&rejection)).await?;
@@ -224,7 +225,9 @@ impl<'a> Courier<'a> {
     ) -> Result<()> {
         let states: Vec<_> = rows
             .iter()
-            .map(|(key, payload_hash)| RowState::new(*key, *payload_hash, status, job_id, rejection))
+            .map(|(key, payload_hash)| {
+                RowState::new(*key, *payload_hash, status, job_id, rejection)
+            })
             .collect();
         self.state.record(states).await
     }

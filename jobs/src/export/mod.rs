@@ -83,7 +83,9 @@ pub fn exports(
     let mut found = Vec::new();
     for (name, destination) in project.exports() {
         let account = destinations.get(destination).with_context(|| {
-            format!("export `{name}` goes to `{destination}`, which `inkhouse.toml` does not configure")
+            format!(
+                "export `{name}` goes to `{destination}`, which `inkhouse.toml` does not configure"
+            )
         })?;
         found.push(Export { name: name.to_owned(), destination: Arc::clone(account) });
     }

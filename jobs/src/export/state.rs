@@ -122,7 +122,8 @@ impl Acknowledgements {
             pending: BTreeMap::new(),
         };
         let session = warehouse.session()?;
-        session.register_table("export_state", warehouse.ops_provider(OpsTable::ExportState).await?)?;
+        session
+            .register_table("export_state", warehouse.ops_provider(OpsTable::ExportState).await?)?;
         let mut rows = session
             .sql(
                 "select key_hash, payload_hash, status, job_id, attempts, sent_at
@@ -219,10 +220,7 @@ impl Acknowledgements {
             ("destination", Arc::new(constant(&self.destination))),
             ("export", Arc::new(constant(&self.export))),
             ("key_hash", Arc::new(texts(&rows, |r| Some(format!("{:032x}", r.key))))),
-            (
-                "payload_hash",
-                Arc::new(texts(&rows, |r| Some(format!("{:016x}", r.payload_hash)))),
-            ),
+            ("payload_hash", Arc::new(texts(&rows, |r| Some(format!("{:016x}", r.payload_hash))))),
             ("status", Arc::new(texts(&rows, |r| Some(r.status.as_str().to_owned())))),
             ("job_id", Arc::new(texts(&rows, |r| r.job_id.clone()))),
             ("attempts", Arc::new(Int64Array::from(attempts.clone()))),
@@ -232,9 +230,7 @@ impl Acknowledgements {
             ),
             (
                 "error_detail",
-                Arc::new(texts(&rows, |r| {
-                    r.rejection.as_ref().map(|e| e.detail.clone())
-                })),
+                Arc::new(texts(&rows, |r| r.rejection.as_ref().map(|e| e.detail.clone()))),
             ),
             (
                 "sent_at",
@@ -244,9 +240,7 @@ impl Acknowledgements {
             ),
             (
                 "acknowledged_at",
-                Arc::new(
-                    TimestampMicrosecondArray::from_iter(acknowledged).with_timezone("UTC"),
-                ),
+                Arc::new(TimestampMicrosecondArray::from_iter(acknowledged).with_timezone("UTC")),
             ),
         ];
         let batch = RecordBatch::try_from_iter_with_nullable(
@@ -257,12 +251,8 @@ impl Acknowledgements {
             .await
             .context("writing `ops.export_state`")?;
         for (row, attempts) in rows.into_iter().zip(attempts) {
-            let last = Last {
-                payload_hash: row.payload_hash,
-                status: row.status,
-                at: self.now,
-                attempts,
-            };
+            let last =
+                Last { payload_hash: row.payload_hash, status: row.status, at: self.now, attempts };
             self.last.insert(row.key, last);
         }
         Ok(())

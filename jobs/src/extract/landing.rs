@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use connectors::Page;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use warehouse::{Landed, Landing, Rejected};
 
 use super::StreamReport;
@@ -66,13 +66,33 @@ impl Buffer {
     }
 }
 
+/// A task that ends with the one that waits for it: a run that is dropped leaves nothing running.
+#[derive(Debug)]
+pub(super) struct Task<T>(JoinHandle<T>);
+
+impl<T: Send + 'static> Task<T> {
+    pub(super) fn spawn(work: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(tokio::spawn(work))
+    }
+
+    pub(super) async fn join(mut self) -> Result<T, JoinError> {
+        (&mut self.0).await
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 type Landings = (Landing, Result<Landed, warehouse::Error>);
 
 /// A landing, idle or at work.
 #[derive(Debug)]
 pub(super) struct Lander {
     idle: Option<Landing>,
-    working: Option<JoinHandle<Landings>>,
+    working: Option<Task<Landings>>,
     bookmark: String,
     run_id: String,
     clock: Clock,
@@ -102,7 +122,7 @@ impl Lander {
         };
         let (run_id, at) = (self.run_id.clone(), self.clock.now());
         let (batches, rejects) = (buffer.batches, buffer.rejects);
-        self.working = Some(tokio::spawn(async move {
+        self.working = Some(Task::spawn(async move {
             let landed = async {
                 // In this order: a page whose rejects could not be kept is read again.
                 if !rejects.is_empty() {
@@ -119,7 +139,7 @@ impl Lander {
     /// Waits for what is landing.
     pub(super) async fn finish(&mut self, report: &mut StreamReport) -> Result<(), Failure> {
         let Some(task) = self.working.take() else { return Ok(()) };
-        let (landing, landed) = task.await.map_err(|error| {
+        let (landing, landed) = task.join().await.map_err(|error| {
             Failure::new(Kind::Bug, "landing a page broke down").with_cause(error.to_string())
         })?;
         let landed = landed?;

@@ -55,7 +55,9 @@ impl Source for Fake {
                 stop.request(crate::stop::Reason::Signal);
             }
             if self.fail_at == Some(read) {
-                return Err(connectors::registry::source("nobody", serde_json::Value::Null).unwrap_err());
+                return Err(
+                    connectors::registry::source("nobody", serde_json::Value::Null).unwrap_err()
+                );
             }
         }
         let page: u64 = bookmark.as_str().parse().unwrap_or(0);
@@ -157,7 +159,8 @@ async fn a_run_dropped_between_pages_and_begun_again_leaves_the_same_tables() {
     let want = ids(&calm).await;
     for turns in [1_u32, 3, 10, 30, 100, 300] {
         let house = house();
-        let (extraction, requests_) = (extraction(&house, &Stop::default()), requests(Fake::default()));
+        let (extraction, requests_) =
+            (extraction(&house, &Stop::default()), requests(Fake::default()));
         let things = vec![requests_[0].clone()];
         let running = tokio::spawn(async move { run(&extraction, &things, 1).await });
         for _ in 0..turns {
@@ -175,8 +178,7 @@ async fn a_failing_stream_keeps_what_it_read_and_leaves_the_others_alone() {
     let (house, stop) = (house(), Stop::default());
     let mut one = extraction(&house, &stop);
     one.parallel = 1;
-    let reports =
-        run(&one, &requests(Fake { fail_at: Some(5), ..Fake::default() }), 1).await;
+    let reports = run(&one, &requests(Fake { fail_at: Some(5), ..Fake::default() }), 1).await;
     assert_eq!((reports[0].pages, reports[0].rows), (4, 12));
     assert!(matches!(reports[0].ended, Ended::Failed(_)));
     assert_eq!((reports[1].rows, &reports[1].ended), (27, &Ended::Done));

@@ -30,6 +30,8 @@ const RATE: DataType = DataType::Decimal128(18, 8);
 /// The types of every model that plans, and what is wrong with the others.
 pub(crate) struct Planned {
     pub(crate) schemas: BTreeMap<String, SchemaRef>,
+    /// Models that have no rows when nothing that they read has any.
+    pub(crate) barren: BTreeSet<String>,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -54,7 +56,8 @@ pub(crate) fn plan_all(
     }
     let known: BTreeSet<&str> =
         project.models().map(|model| model.name.as_str()).chain(raw.keys().map(|k| &**k)).collect();
-    let mut planned = Planned { schemas: BTreeMap::new(), findings: Vec::new() };
+    let mut planned =
+        Planned { schemas: BTreeMap::new(), barren: BTreeSet::new(), findings: Vec::new() };
     for model in project.models() {
         let found = planned.findings.len();
         references(project, model, &known, &mut planned.findings);
@@ -70,6 +73,9 @@ pub(crate) fn plan_all(
                 if let Some(schema) = types {
                     let table = Arc::new(EmptyTable::new(Arc::clone(&schema)));
                     scope.add(&Target::Model(model.name.clone()), table)?;
+                    if yields_nothing(&plan) {
+                        planned.barren.insert(model.name.clone());
+                    }
                     planned.schemas.insert(model.name.clone(), schema);
                 }
             }
@@ -225,6 +231,26 @@ fn condition(
         DataType::Boolean => Ok(()),
         other => Err((format!("it is {}, not true or false", words(&other)), None)),
     }
+}
+
+/// Whether a plan has no row when none of its tables has: nothing in it makes a row from none.
+fn yields_nothing(plan: &LogicalPlan) -> bool {
+    let mut nothing = true;
+    let walked = plan.apply_with_subqueries(|node| {
+        nothing &= match node {
+            LogicalPlan::Aggregate(aggregate) => {
+                !aggregate.group_expr.is_empty()
+                    && !aggregate.group_expr.iter().any(|e| matches!(e, Expr::GroupingSet(_)))
+            }
+            LogicalPlan::EmptyRelation(empty) => !empty.produce_one_row,
+            LogicalPlan::Values(_) | LogicalPlan::Extension(_) => false,
+            // Table functions make rows too, and are known by their brackets.
+            LogicalPlan::TableScan(scan) => !scan.table_name.table().ends_with(')'),
+            _ => true,
+        };
+        Ok(TreeNodeRecursion::Continue)
+    });
+    walked.is_ok() && nothing
 }
 
 /// Joins that a sort-merge join cannot do, which the engine only says when it runs.

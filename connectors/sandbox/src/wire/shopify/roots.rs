@@ -168,7 +168,10 @@ fn single(
             });
             match found {
                 Some((order, refund)) => {
-                    written(renderer, put(world, variables, out, Node::Refund(order, refund), item));
+                    written(
+                        renderer,
+                        put(world, variables, out, Node::Refund(order, refund), item),
+                    );
                 }
                 None => out.push_str("null"),
             }
