@@ -1,5 +1,13 @@
 //! Whole runs: the real binary, real HTTP, real storage. One test binary, so that the stack is
 //! linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::float_arithmetic,
+    reason = "clippy's exemptions for tests cover modules marked cfg(test), and this is one as a whole"
+)]
 
 mod failures;
 mod faults;

@@ -240,7 +240,7 @@ impl Acknowledgements {
             ),
             (
                 "acknowledged_at",
-                Arc::new(TimestampMicrosecondArray::from_iter(acknowledged).with_timezone("UTC")),
+                Arc::new(acknowledged.collect::<TimestampMicrosecondArray>().with_timezone("UTC")),
             ),
         ];
         let batch = RecordBatch::try_from_iter_with_nullable(
