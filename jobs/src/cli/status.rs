@@ -15,25 +15,34 @@ use crate::{
     run::House,
 };
 
-const RUNS: &str = "select job, status, started_at, finished_at, coalesce(error, '') as error \
+const RUNS: &str = "select job, status, date_trunc('second', started_at) as started_at, \
+     date_trunc('second', finished_at) as finished_at, coalesce(error, '') as error \
      from ops.runs order by started_at desc, run_id desc limit 10";
 const READ: &str = "select name, max(finished_at) as finished_at from ops.steps \
      where kind = 'extract' and status = 'succeeded' group by name";
-/// What is wrong, each as a count and the words for it.
-const PROBLEMS: [(&str, &str); 4] = [
-    ("select count(*) from ops.rejects", "record in `ops.rejects`"),
+/// What is wrong: how many, of what, and where to look.
+const PROBLEMS: [(&str, &str, &str); 4] = [
+    ("select count(*) from ops.rejects", "record", "did not fit, see `ops.rejects`"),
     (
         "select count(*) from ops.check_results where status <> 'passed' and run_id = \
          (select max(run_id) from ops.check_results)",
-        "check of the last build in `ops.check_results`",
+        "check",
+        "of the last build did not hold, see `ops.check_results`",
     ),
-    ("select count(*) from ops.export_errors", "refused row in `ops.export_errors`"),
+    (
+        "select count(*) from ops.export_errors",
+        "row",
+        "refused by vendors, see `ops.export_errors`",
+    ),
     (
         "select count(*) from ops.steps where status = 'failed' and run_id = \
          (select max(run_id) from ops.runs)",
-        "failed step of the last run in `ops.steps`",
+        "step",
+        "of the last run failed, see `ops.steps`",
     ),
 ];
+/// Characters of an error that the table shows; `ops.runs` has all of it.
+const ERROR_WIDTH: usize = 72;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let house = context.house()?;
@@ -41,11 +50,11 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let streams = streams(&house).await?;
     let runs = output::rows(&house, RUNS).await?;
     let mut problems = Vec::new();
-    for (sql, words) in PROBLEMS {
+    for (sql, one, place) in PROBLEMS {
         let count = output::rows(&house, sql).await?;
         let count = count.first().and_then(|row| row.first()).and_then(|n| n.parse().ok());
         if let Some(count) = count.filter(|count: &u64| *count > 0) {
-            problems.push(counted(count, words));
+            problems.push(format!("{} {place}", counted(count, one)));
         }
     }
     let name =
@@ -65,7 +74,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         context.printer.result("none yet; `inkhouse run nightly` is the usual one");
     } else {
         let header = ["job", "status", "started", "finished", "error"];
-        context.printer.result(report::table(&header, &[], runs.clone()));
+        context.printer.result(report::table(&header, &[], runs.iter().map(|row| shortened(row))));
     }
     context.printer.result("\nstreams");
     let header = ["stream", "rows", "size", "read up to"];
@@ -90,7 +99,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A row a stream of every configured source: name, rows, size, age of what was read last.
+/// A row a stream that is configured or there: name, rows, size, age of what was read last.
 async fn streams(house: &House) -> Result<Vec<Vec<String>>, Failure> {
     let read: BTreeMap<String, String> = output::rows(house, READ)
         .await?
@@ -102,11 +111,16 @@ async fn streams(house: &House) -> Result<Vec<Vec<String>>, Failure> {
         .collect();
     let now = house.clock.now();
     let mut rows = Vec::new();
-    for source in house.config.source_names() {
+    let configured = house.config.source_names();
+    for source in registry::source_names() {
         for stream in registry::streams_of(source).unwrap_or_default() {
             let name = format!("{source}.{}", stream.name);
             let table = house.warehouse.table(&TableName::raw(source, stream.name));
             let snapshot = table.snapshot().await?;
+            // Saved files may have been landed of a source that is not configured.
+            if snapshot.is_none() && !configured.contains(source) {
+                continue;
+            }
             let at = read.get(&name).and_then(|at| at.parse::<DateTime<Utc>>().ok());
             rows.push(vec![
                 name,
@@ -117,6 +131,16 @@ async fn streams(house: &House) -> Result<Vec<Vec<String>>, Failure> {
         }
     }
     Ok(rows)
+}
+
+fn shortened(row: &[String]) -> Vec<String> {
+    let mut row = row.to_vec();
+    if let Some(error) = row.last_mut()
+        && error.chars().count() > ERROR_WIDTH
+    {
+        *error = error.chars().take(ERROR_WIDTH - 2).chain("..".chars()).collect();
+    }
+    row
 }
 
 /// `3 h`, `2 d`.

@@ -232,7 +232,10 @@ impl<'a> Build<'a> {
             }
             let Some(ran) = running.next().await else { break };
             if ran.starved && !alone {
-                tracing::info!(model = ran.model.name, "out of memory beside others; tried again alone");
+                tracing::info!(
+                    model = ran.model.name,
+                    "out of memory beside others; tried again alone"
+                );
                 starved.push(ran.model);
                 continue;
             }
