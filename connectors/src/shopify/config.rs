@@ -19,8 +19,8 @@ pub struct ShopifyConfig {
     pub start_date: Option<NaiveDate>,
     /// Another server that speaks Shopify's wire, for tests.
     pub base_url: Option<Url>,
-    /// Accepted so that every connector has it: Shopify's limit is the cost that its answers
-    /// tell, so there is no clock of ours to lift.
+    /// Whether a query keeps to Shopify's 1000 points; only a sandbox may lift them. There is no
+    /// clock of ours to lift: how long to wait is told by Shopify's own answers.
     #[serde(default = "default_rate_limit")]
     pub rate_limit: bool,
 }

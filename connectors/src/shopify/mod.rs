@@ -49,6 +49,11 @@ use crate::{
 const PATH: &str = "/admin/api/2026-10/graphql.json";
 /// Nodes in one page of ours: a call brings few orders, and each page is a write.
 const ROWS: usize = 100;
+/// The most nodes that Shopify hands out in a call, whatever they cost.
+const MOST_NODES: u32 = 250;
+/// With the cost limit lifted a page of orders is 100 and not 4. A real shop that is asked for so
+/// much says `MAX_COST_EXCEEDED`, and the page is halved until it fits.
+const UNLIMITED_STRETCH: u32 = 25;
 /// Records of saved files in one page of ours.
 const SAVED_ROWS: usize = 5_000;
 
@@ -58,6 +63,8 @@ pub struct Shopify {
     http: Http,
     /// What changed before is not read.
     start: Option<DateTime<Utc>>,
+    /// How many times the legal page is asked for; more than one only where no limit holds.
+    stretch: u32,
 }
 
 /// A page of ours while its calls are made.
@@ -93,6 +100,7 @@ impl Shopify {
         Ok(Self {
             http,
             start: config.start_date.map(|day| day.and_time(NaiveTime::MIN).and_utc()),
+            stretch: if config.rate_limit { 1 } else { UNLIMITED_STRETCH },
         })
     }
 
@@ -133,7 +141,7 @@ impl Shopify {
         walk: &mut Walk,
         harvest: &mut Harvest,
     ) -> Result<bool> {
-        let first = walk.first.unwrap_or(root.first);
+        let first = walk.first.unwrap_or((root.first * self.stretch).min(MOST_NODES));
         let variables = json!({ "first": first, "after": walk.after, "query": walk.search(rules) });
         let reply = self.ask(&root.text(), variables).await?;
         let answer = Answer::of(&reply)?;
