@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 const LINES: usize = 600;
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every file below `folder` with this extension, dotted folders and build output left out.
-fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+/// Every file below `folder` with this extension, in the order of the paths; dotted folders and
+/// build output are left out.
+pub(crate) fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs_err::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -23,6 +24,7 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
             found.push(path);
         }
     }
+    found.sort();
     found
 }
 

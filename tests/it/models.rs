@@ -3,32 +3,12 @@
 //! No data and no store are needed: the raw schemas come from the connectors' declarations, the
 //! models from `sql/`, the cases from `tests/models/`.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use arrow::datatypes::SchemaRef;
 use warehouse::{ModelSource, Project, model_test};
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Every file below `folder` with this extension, in the order of the paths.
-fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs_err::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path, extension));
-        } else if path.extension().is_some_and(|e| e == extension) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
+use crate::layout::{files, root};
 
 fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap().display().to_string()
