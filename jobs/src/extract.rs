@@ -24,6 +24,7 @@ use warehouse::{LandingSpec, Warehouse};
 
 use crate::{
     clock::Clock,
+    excerpt,
     failure::{Failure, Kind},
     history::{Status, Step},
     quantity::{Grouped, counted, shown},
@@ -88,6 +89,23 @@ pub struct Request {
 }
 
 impl Request {
+    /// The streams of a source that are wanted; all of them when none is named.
+    ///
+    /// # Errors
+    /// A config failure for a stream that the source does not have.
+    pub fn all(source: &Arc<dyn Source>, wanted: &[String]) -> Result<Vec<Self>, Failure> {
+        let known: Vec<&str> = source.streams().iter().map(|stream| stream.name).collect();
+        if let Some(unknown) = wanted.iter().find(|wanted| !known.contains(&wanted.as_str())) {
+            return Err(Failure::config(format!("`{}` has no stream `{unknown}`", source.name()))
+                .with_hint(excerpt::known_hint(unknown, &known)));
+        }
+        let streams = source.streams().iter();
+        Ok(streams
+            .filter(|stream| wanted.is_empty() || wanted.iter().any(|name| name == stream.name))
+            .map(|stream| Self { source: Arc::clone(source), stream })
+            .collect())
+    }
+
     /// `shopify.orders`.
     pub fn name(&self) -> String {
         format!("{}.{}", self.source.name(), self.stream.name)

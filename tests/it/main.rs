@@ -16,5 +16,6 @@ mod models;
 mod nightly;
 mod readers;
 mod resume;
+mod saved_answers;
 mod storage;
 mod support;

@@ -1,48 +1,95 @@
 //! Kill -9 in the middle of the extract, run again: the tables of an undisturbed run.
+//!
+//! The points are random, by the seed that a failure names: so many requests into the run, and a
+//! moment more, so that kills fall between requests, into the writing of files and into commits.
 
-use std::{process::Stdio, thread::sleep, time::Duration};
+use std::{
+    hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState},
+    process::Stdio,
+    thread::sleep,
+    time::Duration,
+};
 
 use crate::support::{NIGHT, ORDERS, Project, Shop};
 
-/// How often the run is killed before it may finish. The points are spread over the time that an
-/// undisturbed extract takes, by a fixed scatter, so that every run of the suite tries others
-/// only when the machine's speed differs.
-const KILLS: u32 = 20;
+/// Runs that are killed, all in all.
+const KILLS: u64 = 20;
+/// Kills that one project has to bear before it may finish.
+const KILLS_OF_ONE: u64 = 4;
+/// The longest wait after the last request that is counted.
+const MOMENT: u64 = 40;
+
+/// Draws from `0..end`; `INKHOUSE_SEED` draws the same again.
+struct Dice {
+    seed: u64,
+    drawn: u64,
+}
+
+impl Dice {
+    fn new() -> Self {
+        let given = std::env::var_os("INKHOUSE_SEED").and_then(|text| text.to_str()?.parse().ok());
+        Self { seed: given.unwrap_or_else(|| RandomState::new().hash_one(KILLS)), drawn: 0 }
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.seed, self.drawn).hash(&mut hasher);
+        self.drawn += 1;
+        hasher.finish() % end.max(1)
+    }
+}
+
+/// Runs an extract and kills it; tells whether it was still running.
+fn kill_one(project: &Project, shop: &Shop, requests: u64, moment: Duration) -> bool {
+    let before = shop.requests();
+    let mut child =
+        project.command(&["extract"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while child.try_wait().unwrap().is_none() && shop.requests() < before + requests {
+        sleep(Duration::from_millis(1));
+    }
+    sleep(moment);
+    let is_running = child.try_wait().unwrap().is_none();
+    if is_running {
+        child.kill().unwrap(); // SIGKILL: nothing can be tidied up
+    }
+    child.wait().unwrap();
+    is_running
+}
 
 #[test]
-fn a_run_killed_at_twenty_points_leaves_the_tables_of_an_undisturbed_run() {
+fn runs_killed_at_twenty_points_leave_the_tables_of_an_undisturbed_run() {
+    let mut dice = Dice::new();
+    let seed = dice.seed;
     let shop = Shop::open(ORDERS, NIGHT, "");
     let calm = Project::new(&shop.url());
-    let started = std::time::Instant::now();
     calm.run(&["extract"]).succeeded();
-    let takes = started.elapsed();
-    calm.run(&["build"]).succeeded();
+    let whole = shop.requests();
+    let raw = calm.raw_contents();
 
-    let disturbed = Project::new(&shop.url());
     let mut killed = 0;
-    for attempt in 0..KILLS {
-        let mut child = disturbed
-            .command(&["extract"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        // 7 is prime to 20: every twentieth of the run is hit once, in a scattered order.
-        let share = f64::from((attempt * 7) % KILLS + 1) / f64::from(KILLS + 1);
-        sleep(Duration::from_secs_f64(takes.as_secs_f64() * share));
-        // SIGKILL: nothing can be tidied up.
-        if child.try_wait().unwrap().is_none() {
-            child.kill().unwrap();
-            killed += 1;
+    let disturbed = loop {
+        let project = Project::new(&shop.url());
+        let mut kills = 0;
+        while kills < KILLS_OF_ONE {
+            let moment = Duration::from_millis(dice.below(MOMENT));
+            if !kill_one(&project, &shop, dice.below(whole), moment) {
+                break; // it came to its end before
+            }
+            kills += 1;
         }
-        child.wait().unwrap();
-    }
-    assert!(killed >= 5, "only {killed} runs were killed before they ended");
-    disturbed.run(&["extract"]).succeeded();
-    disturbed.run(&["build"]).succeeded();
+        killed += kills;
+        project.run(&["extract"]).succeeded();
+        assert!(project.raw_contents() == raw, "INKHOUSE_SEED={seed}: rows differ");
+        if killed >= KILLS {
+            break project;
+        }
+    };
 
+    for project in [&calm, &disturbed] {
+        project.run(&["build"]).succeeded();
+    }
     let (want, got) = (calm.contents(), disturbed.contents());
     for (table, rows) in &want {
-        assert!(got.get(table) == Some(rows), "{table} differs after {killed} kills");
+        assert!(got.get(table) == Some(rows), "INKHOUSE_SEED={seed}: {table} differs");
     }
 }

@@ -5,6 +5,8 @@
 //! waits by seconds when many write one key, so the client's patience is long.
 
 use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -37,6 +39,8 @@ pub(crate) fn rig(name: &str, program: &str) -> Option<PathBuf> {
     None
 }
 
+/// What the server's only identity signs with.
+const KEYS: [(&str, &str); 2] = [("access_key_id", "AK"), ("secret_access_key", "SK")];
 const WRITERS: usize = 2;
 const APPENDS: usize = 8;
 
@@ -95,20 +99,32 @@ impl S3 {
         s3
     }
 
+    /// How the server is reached; the keys come on top.
+    fn settings(&self) -> [(&'static str, String); 3] {
+        [
+            ("endpoint", format!("http://127.0.0.1:{}", self.port)),
+            ("region", "us-east-1".to_owned()),
+            ("allow_http", "true".to_owned()),
+        ]
+    }
+
     /// The `[warehouse]` section of a project that lives in this server.
     fn section(&self, prefix: &str) -> String {
-        format!(
-            r#"url = "s3://inkhouse/{prefix}"
+        let mut text = format!("url = \"s3://inkhouse/{prefix}\"\n\n[warehouse.storage]\n");
+        for (name, value) in self.settings() {
+            writeln!(text, "{name} = \"{value}\"").unwrap();
+        }
+        for (name, _) in KEYS {
+            writeln!(text, "{name} = {{ file = \"secrets/{name}\" }}").unwrap();
+        }
+        text
+    }
 
-[warehouse.storage]
-endpoint = "http://127.0.0.1:{}"
-region = "us-east-1"
-access_key_id = {{ file = "secrets/s3_key" }}
-secret_access_key = {{ file = "secrets/s3_secret" }}
-allow_http = "true"
-"#,
-            self.port
-        )
+    /// The same settings for a warehouse in this process.
+    fn options(&self) -> BTreeMap<String, String> {
+        let keys = KEYS.map(|(name, value)| (name, value.to_owned()));
+        let all = self.settings().into_iter().chain(keys);
+        all.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 
@@ -137,8 +153,9 @@ fn make_bucket(filer: u16) {
 
 fn project(shop: &Shop, s3: &S3, prefix: &str) -> Project {
     let project = Project::with_warehouse(&shop.url(), &s3.section(prefix));
-    project.write("secrets/s3_key", "AK");
-    project.write("secrets/s3_secret", "SK");
+    for (name, value) in KEYS {
+        project.write(&format!("secrets/{name}"), value);
+    }
     project
 }
 
@@ -166,16 +183,7 @@ fn a_night_on_s3_ends_in_the_tables_of_a_night_on_files() {
 fn writers_that_race_for_one_table_on_s3_lose_no_row() {
     let Some(weed) = rig("s3", "weed") else { return };
     let s3 = S3::start(&weed);
-    let options = [
-        ("endpoint", format!("http://127.0.0.1:{}", s3.port)),
-        ("region", "us-east-1".to_owned()),
-        ("access_key_id", "AK".to_owned()),
-        ("secret_access_key", "SK".to_owned()),
-        ("allow_http", "true".to_owned()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect::<std::collections::BTreeMap<_, _>>();
+    let options = s3.options();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         // A handle each: they share nothing but the server, as two machines would.

@@ -51,6 +51,11 @@ impl Shop {
         self.running.base_url("").trim_end_matches('/').to_owned()
     }
 
+    /// Calls of everybody.
+    pub(crate) fn requests(&self) -> u64 {
+        self.running.requests().values().sum()
+    }
+
     /// Calls that wrote to the e-mail tool.
     pub(crate) fn klaviyo_writes(&self) -> u64 {
         self.running.requests_of("klaviyo", "POST")
@@ -147,14 +152,19 @@ impl Project {
         ran.stdout.lines().skip(1).map(str::to_owned).collect()
     }
 
-    /// A fingerprint of the content of every raw table and every model, without the columns that
-    /// say when and by which run a row was landed.
+    /// A fingerprint of every raw row, without the columns that say when and by which run it was
+    /// landed.
+    pub(crate) fn raw_contents(&self) -> Vec<String> {
+        let tables: Vec<String> = RAW
+            .iter()
+            .map(|table| format!("select '{table}' as name, _row_hash from raw.{table}"))
+            .collect();
+        self.query(&format!("{} order by name, _row_hash", tables.join(" union all ")))
+    }
+
+    /// The same, and the content of every table that people read.
     pub(crate) fn contents(&self) -> BTreeMap<String, Vec<String>> {
-        let mut contents = BTreeMap::new();
-        for table in RAW {
-            let rows = self.query(&format!("select _row_hash from raw.{table} order by _row_hash"));
-            contents.insert(format!("raw.{table}"), rows);
-        }
+        let mut contents = BTreeMap::from([("raw".to_owned(), self.raw_contents())]);
         for table in MARTS {
             let mut rows = self.query(&format!("select * from {table}"));
             rows.sort();

@@ -180,7 +180,11 @@ fn catalog_products(reply: &Reply) -> Result<Vec<u64>> {
 }
 
 /// A detail answer holds the product and its variants side by side; one record holds both.
-fn merged(mut detail: Map<String, Value>, product: &str, variants: &str) -> Result<String> {
+pub(super) fn merged(
+    mut detail: Map<String, Value>,
+    product: &str,
+    variants: &str,
+) -> Result<String> {
     let Some(Value::Object(mut record)) = detail.shift_remove(product) else {
         return Err(Error::data(format!("printful: an answer has no `{product}`")));
     };

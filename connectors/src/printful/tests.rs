@@ -257,8 +257,15 @@ fn example(spec: &Value, schema: &Value) -> Value {
     }
 }
 
+/// The example in the documented answer of a call.
+fn documented(spec: &Value, response: &str) -> serde_json::Map<String, Value> {
+    let schema = &spec["components"]["responses"][response]["content"]["application/json"];
+    let example = example(spec, &schema["schema"]);
+    example["result"].as_object().cloned().unwrap_or_default()
+}
+
 #[test]
-fn the_specification_s_examples_are_decoded_as_they_stand() {
+fn the_specification_s_examples_are_decoded_and_every_field_of_them_is_known() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../shared/specs/sources/printful/printful_v1_openapi.json");
     let Ok(bytes) = fs_err::read(path) else {
@@ -266,12 +273,23 @@ fn the_specification_s_examples_are_decoded_as_they_stand() {
         return;
     };
     let spec: Value = serde_json::from_slice(&bytes).unwrap();
-    let of = |schema: &str| example(&spec, &spec["components"]["schemas"][schema]);
-    let mut decoder = Decoder::new(stream("orders"));
-    decoder.push(&of("Order").to_string(), &[]);
-    let decoded = decoder.finish().unwrap();
-    let misfits: Vec<_> = decoded.rejects.iter().map(|r| (&r.pointer, &r.reason)).collect();
-    assert!(misfits.is_empty(), "{misfits:?}");
-    let costs = decoded.rows.column_by_name("costs").unwrap().as_struct().clone();
-    assert!(costs.column_by_name("total").unwrap().is_valid(0));
+    let store = documented(&spec, "SyncProductInfo");
+    let catalog = documented(&spec, "GetProductById");
+    for (name, record) in [
+        ("orders", Value::Object(documented(&spec, "Order")).to_string()),
+        ("store_products", products::merged(store, "sync_product", "sync_variants").unwrap()),
+        ("catalog_products", products::merged(catalog, "product", "variants").unwrap()),
+    ] {
+        let mut decoder = Decoder::new(stream(name));
+        decoder.push(&record, &[]);
+        let decoded = decoder.finish().unwrap();
+        let misfits: Vec<_> = decoded.rejects.iter().map(|r| (&r.pointer, &r.reason)).collect();
+        assert!(misfits.is_empty(), "{name}: {misfits:?}");
+        let unknown = decoded.rows.column_by_name("_extra").unwrap().as_string::<i32>();
+        assert!(unknown.is_null(0), "{name}: {}", unknown.value(0));
+        if name == "orders" {
+            let costs = decoded.rows.column_by_name("costs").unwrap().as_struct();
+            assert!(costs.column_by_name("total").unwrap().is_valid(0));
+        }
+    }
 }

@@ -139,6 +139,9 @@ static PRODUCT: Record = Record {
         Field::new("created_at", Kind::Timestamp),
         Field::new("updated_at", Kind::Timestamp),
         Field::new("variants", Kind::List(&Kind::Struct(&VARIANT))),
+        Field::new("user_id", Kind::Id),
+        // The same as the column that tells whose product it is.
+        Field::new("shop_id", Kind::Ignored),
     ],
 };
 

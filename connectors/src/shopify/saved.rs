@@ -116,6 +116,8 @@ fn find_nodes(value: &Value, gid: &str, records: &mut Vec<String>) {
 #[derive(Debug, Default)]
 struct Lines {
     roots: Vec<(String, String)>,
+    /// Whether there are records of another stream.
+    has_others: bool,
     children: FxHashMap<String, Vec<String>>,
 }
 
@@ -128,7 +130,11 @@ pub(crate) fn bulk(text: &[u8], gid: &str) -> Saved {
             saved.rejects.push(reject(String::from_utf8_lossy(line).into_owned(), reason));
         }
     }
-    let Lines { roots, mut children } = lines;
+    let Lines { roots, has_others, mut children } = lines;
+    if roots.is_empty() && has_others {
+        // A file of another stream, which is the one to report what cannot be read.
+        saved.rejects.clear();
+    }
     for (id, record) in roots {
         let whole = assemble(&id, record, &mut children, &mut saved.rejects);
         saved.records.push(whole);
@@ -157,7 +163,7 @@ fn sort_line(line: &[u8], gid: &str, lines: &mut Lines) -> std::result::Result<(
         (None, Some(id)) if gid_type(&id) == Some(gid) => {
             lines.roots.push((id, text.trim().to_owned()));
         }
-        (None, Some(_)) => {} // a record of another stream
+        (None, Some(_)) => lines.has_others = true,
         (None, None) => return Err("neither an id nor a parent".to_owned()),
     }
     Ok(())

@@ -1,12 +1,11 @@
 //! `inkhouse extract`: sources into raw tables, from the vendors or from saved answers.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
 use clap::Args;
 
 use super::Context;
 use crate::{
-    excerpt,
     extract::{self, Extraction, Request},
     failure::Failure,
     history::{self, History, Status},
@@ -53,17 +52,7 @@ async fn files(
     }
     let began = Instant::now();
     let source = house.config.offline_source(source)?;
-    let known: Vec<&str> = source.streams().iter().map(|stream| stream.name).collect();
-    if let Some(unknown) = streams.iter().find(|wanted| !known.contains(&wanted.as_str())) {
-        return Err(Failure::config(format!("`{}` has no stream `{unknown}`", source.name()))
-            .with_hint(excerpt::known_hint(unknown, &known)));
-    }
-    let requests: Vec<Request> = source
-        .streams()
-        .iter()
-        .filter(|stream| streams.is_empty() || streams.iter().any(|name| name == stream.name))
-        .map(|stream| Request { source: Arc::clone(&source), stream })
-        .collect();
+    let requests = Request::all(&source, streams)?;
     let run_id = history::run_id(house.clock.now());
     let mut history = History::begin(&house.warehouse, house.clock, &run_id, "extract").await;
     let extraction =

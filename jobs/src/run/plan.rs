@@ -2,8 +2,6 @@
 //!
 //! Every mistake of a config, a job or a model ends here, when nothing was touched yet.
 
-use std::sync::Arc;
-
 use connectors::registry;
 
 use super::House;
@@ -59,17 +57,7 @@ fn requests(config: &Config, step: &spec::Extract) -> Result<Vec<Request>, Failu
     let mut requests = Vec::new();
     for name in names {
         let source = config.source(name)?;
-        let streams = source.streams();
-        let known: Vec<&str> = streams.iter().map(|stream| stream.name).collect();
-        if let Some(unknown) = step.streams.iter().find(|wanted| !known.contains(&wanted.as_str()))
-        {
-            return Err(Failure::config(format!("`{name}` has no stream `{unknown}`"))
-                .with_hint(excerpt::known_hint(unknown, &known)));
-        }
-        let wanted = streams.iter().filter(|stream| {
-            step.streams.is_empty() || step.streams.iter().any(|wanted| wanted == stream.name)
-        });
-        requests.extend(wanted.map(|stream| Request { source: Arc::clone(&source), stream }));
+        requests.extend(Request::all(&source, &step.streams)?);
     }
     Ok(requests)
 }

@@ -1,6 +1,8 @@
 -- One row per line of an order, newest version of the order, in the shop's currency.
 --
 -- Lines that an edit removed are here with `current_quantity` 0: the supplier may have made them.
+-- A bulk file that was not asked for `originalTotalSet` still has the unit price, which is the same
+-- money: Shopify's total before discounts is price times quantity.
 --
 --! kind     = "full"
 --! key      = ["order_line_id"]
@@ -41,7 +43,13 @@ lines as (
         coalesce(line['isGiftCard'], false) as is_gift_card,
         coalesce(line['requiresShipping'], true) as is_shipped,
         line['originalUnitPriceSet']['shopMoney']['amount'] as unit_price_amount,
-        line['originalTotalSet']['shopMoney']['amount'] as gross_amount,
+        coalesce(
+            line['originalTotalSet']['shopMoney']['amount'],
+            cast(
+                line['originalUnitPriceSet']['shopMoney']['amount'] * line['quantity']
+                as decimal(18, 4)
+            )
+        ) as gross_amount,
         coalesce(line['originalTotalSet']['shopMoney']['currencyCode'], order_currency_code)
             as currency_code
     from exploded

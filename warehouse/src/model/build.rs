@@ -27,11 +27,12 @@ pub use self::report::{BuildEvent, BuildReport, Failure, ModelReport, ModelStatu
 use self::report::{report_of, write_check_results};
 use super::check::{explain, outputs};
 use super::checks::{self, CheckResult, CheckStatus};
-use super::graph::Target;
+use super::definition::Model;
 use super::header::{Header, Kind};
 use super::inputs::Inputs;
-use super::project::{Model, Project, landed_schemas};
+use super::project::{Project, landed_schemas};
 use super::query::models_of;
+use super::references::Target;
 use super::scope::{Scope, plain};
 use crate::table::{Snapshot, Staged};
 use crate::{Error, ErrorKind, Release, Result, Warehouse};

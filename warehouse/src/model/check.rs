@@ -16,10 +16,12 @@ use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlan, Operator};
 use futures::FutureExt as _;
 
+use super::definition::Model;
 use super::finding::{Finding, Place, code, did_you_mean};
-use super::graph::{self, Target, lower_first};
+use super::graph;
 use super::header::place_of_value;
-use super::project::{Model, Project, landed_schemas};
+use super::project::{Project, landed_schemas};
+use super::references::{Target, lower_first};
 use super::scope::{Scope, plain};
 use crate::functions::AMOUNT;
 use crate::table::{Layer, TableName, stored_schema};

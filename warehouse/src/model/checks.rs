@@ -22,8 +22,8 @@ use datafusion::prelude::{DataFrame, SessionContext, ident};
 use futures::TryStreamExt as _;
 use serde_json::{Map, Value};
 
+use super::definition::Model;
 use super::header::{Kind, Severity};
-use super::project::Model;
 use super::scope::Scope;
 use crate::{Error, Result};
 
@@ -508,7 +508,7 @@ mod tests {
             .unwrap();
         let session = crate::session::context(&runtime, &crate::Options::default()).unwrap();
         let scope = Scope::new(session).unwrap();
-        let statement = crate::model::graph::parse_statement(sql).unwrap();
+        let statement = crate::model::references::parse_statement(sql).unwrap();
         let table = Arc::new(scope.view("t", statement).await.unwrap());
         let start = std::time::Instant::now();
         let header =

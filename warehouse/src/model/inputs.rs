@@ -17,9 +17,9 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::check::explain;
-use super::graph::{Reference, Target};
 use super::header::Kind;
 use super::project::Project;
+use super::references::{self, Reference, Target};
 use super::scope::Scope;
 use crate::ops::VIEWS;
 use crate::table::{Snapshot, TableName};
@@ -132,10 +132,10 @@ impl Inputs<'_> {
         sql: &str,
         done: &mut HashSet<String>,
     ) -> Result<Arc<dyn TableProvider>> {
-        let statement = super::graph::parse_statement(sql).map_err(|(place, message, hint)| {
+        let statement = references::parse_statement(sql).map_err(|(place, message, hint)| {
             Error::Query { line: place.line, column: place.column, message, hint }
         })?;
-        for reference in super::graph::references(&statement) {
+        for reference in references::references(&statement) {
             self.add(scope, &reference.target, done).await?;
         }
         match scope.view(name, statement).await {

@@ -7,6 +7,7 @@
 mod build;
 mod check;
 mod checks;
+mod definition;
 mod finding;
 mod graph;
 mod header;
@@ -14,11 +15,13 @@ mod inputs;
 pub mod model_test;
 mod project;
 mod query;
+mod references;
 mod scope;
 
 pub use build::{BuildEvent, BuildOptions, BuildReport, Failure, ModelReport, ModelStatus};
 pub use checks::{CheckResult, CheckStatus};
+pub use definition::{Model, ModelSource};
 pub use finding::{Finding, code};
 pub use header::{Header, Kind, Severity};
-pub use project::{Model, ModelSource, Project};
+pub use project::Project;
 pub use query::ReadAt;

@@ -12,10 +12,10 @@ use datafusion::prelude::DataFrame;
 
 use super::check::explain;
 use super::finding::{Place, did_you_mean};
-use super::graph::{self, Reference, Target};
 use super::header::Kind;
 use super::inputs::Inputs;
 use super::project::{Project, landed_schemas};
+use super::references::{self, Reference, Target};
 use super::scope::Scope;
 use crate::ops::VIEWS;
 use crate::table::TableName;
@@ -43,14 +43,14 @@ impl Warehouse {
         sql: &str,
         at: ReadAt,
     ) -> Result<SendableRecordBatchStream> {
-        let statement = graph::parse_statement(sql).map_err(|(place, message, hint)| {
+        let statement = references::parse_statement(sql).map_err(|(place, message, hint)| {
             Error::Query { line: place.line, column: place.column, message, hint }
         })?;
         let release = match at {
             ReadAt::Current => self.current_release().await?,
             ReadAt::Release(number) => Some(self.release(number).await?),
         };
-        let mut references = graph::references(&statement);
+        let mut references = references::references(&statement);
         let catalog = references.iter().any(|r| r.target.name().starts_with("information_schema."));
         if catalog {
             references.extend(everything(project, release.as_ref()));

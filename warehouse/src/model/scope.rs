@@ -18,7 +18,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion::prelude::{SQLOptions, SessionContext};
 use datafusion::sql::parser::Statement;
 
-use super::graph::Target;
+use super::references::{Target, lower_first};
 use crate::session::{self, Options};
 use crate::table::stored_schema;
 use crate::{Error, Result, functions};
@@ -160,5 +160,5 @@ pub(crate) fn plain(error: &DataFusionError) -> Cow<'static, str> {
         text = rest;
     }
     let text = text.split("\nThis issue was likely caused by a bug").next().unwrap_or(text);
-    Cow::Owned(super::graph::lower_first(text))
+    Cow::Owned(lower_first(text))
 }

@@ -6,8 +6,8 @@ use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray, TimestampMi
 
 use super::BuildOptions;
 use crate::model::checks::CheckResult;
+use crate::model::definition::Model;
 use crate::model::header::Kind;
-use crate::model::project::Model;
 use crate::{Error, ErrorKind, OpsTable, Result, Warehouse};
 
 /// Progress.

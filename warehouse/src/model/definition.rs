@@ -1,0 +1,166 @@
+//! A model: one file, read. Prose, a `--!` header and one `select`; the stem is its name.
+
+use datafusion::sql::parser::Statement;
+
+use super::finding::{Finding, Place, code};
+use super::header::{self, Header, Kind};
+use super::references::{self, Reference, Target};
+use crate::table::{Layer, TableName};
+
+/// A model's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSource {
+    /// As shown to people: `sql/marts/margin/fct_orders.sql`.
+    pub path: String,
+    /// Its content.
+    pub text: String,
+}
+
+/// A model.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The file's stem, which is the table's name.
+    pub name: String,
+    /// The layer it belongs to, by its folder, else by its name.
+    pub layer: Layer,
+    /// The file.
+    pub path: String,
+    /// The file's content.
+    pub text: String,
+    /// The prose above the header.
+    pub description: String,
+    /// The header.
+    pub header: Header,
+    pub(crate) statement: Statement,
+    pub(crate) references: Vec<Reference>,
+}
+
+impl Model {
+    /// Where its table lies, if it has one.
+    pub fn table_name(&self) -> TableName {
+        TableName::model(self.layer, &self.name)
+    }
+
+    /// The models it reads, by name.
+    pub fn reads(&self) -> impl Iterator<Item = &str> {
+        self.references.iter().filter_map(|reference| match &reference.target {
+            Target::Model(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The raw tables it reads, as `raw.<source>.<stream>`.
+    pub fn reads_raw(&self) -> impl Iterator<Item = &str> {
+        self.references.iter().filter_map(|reference| match &reference.target {
+            Target::Raw(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The SQL as the parser understood it: without comments, in one form.
+    pub(crate) fn normalised(&self) -> String {
+        self.statement.to_string()
+    }
+
+    pub(crate) fn place_of(&self, target: &Target) -> Place {
+        let found = self.references.iter().find(|reference| reference.target == *target);
+        found.map_or(Place::START, |reference| reference.place)
+    }
+
+    pub(super) fn parse(source: &ModelSource) -> Result<Self, Vec<Finding>> {
+        let path = &source.path;
+        let (description, header) = header::parse(path, &source.text)?;
+        let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+        let name = file.strip_suffix(".sql").unwrap_or(file).to_owned();
+        let mut findings = Vec::new();
+        let layer = layer_of(path, &name, &mut findings);
+        contradictions(path, &source.text, &header, layer, &mut findings);
+        match references::parse_statement(&source.text) {
+            Ok(statement) if references::is_query(&statement) => {
+                if !findings.is_empty() {
+                    return Err(findings);
+                }
+                let references = references::references(&statement);
+                Ok(Self {
+                    name,
+                    layer,
+                    path: path.clone(),
+                    text: source.text.clone(),
+                    description,
+                    header,
+                    statement,
+                    references,
+                })
+            }
+            Ok(_) => {
+                let message = "a model is one `select` and nothing else";
+                findings.push(Place::START.finding(code::SYNTAX, path, message, None));
+                Err(findings)
+            }
+            Err((place, message, hint)) => {
+                findings.push(place.finding(code::SYNTAX, path, message, hint));
+                Err(findings)
+            }
+        }
+    }
+}
+
+fn layer_of(path: &str, name: &str, findings: &mut Vec<Finding>) -> Layer {
+    let by_name = match name.split_once('_').map(|(prefix, _)| prefix) {
+        Some("stg") => Some(Layer::Staging),
+        Some("int") => Some(Layer::Intermediate),
+        Some("fct" | "dim" | "agg" | "seg") => Some(Layer::Marts),
+        _ => None,
+    };
+    let folders = [Layer::Staging, Layer::Intermediate, Layer::Marts, Layer::Exports];
+    let by_folder = path
+        .split(['/', '\\'])
+        .rev()
+        .skip(1)
+        .find_map(|part| folders.into_iter().find(|layer| layer.folder() == part));
+    let valid = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if !valid || name.is_empty() {
+        let message = format!("`{name}` is no name for a model");
+        let hint = Some("lower-case letters, digits and `_`".to_owned());
+        findings.push(Place::START.finding(code::NAME, path, message, hint));
+    }
+    match (by_folder, by_name) {
+        (Some(folder), Some(named)) if folder != named => {
+            let message = format!("`{name}` is named for another layer than `{}`", folder.folder());
+            let hint = Some(format!("move it to `{}` or rename it", named.folder()));
+            findings.push(Place::START.finding(code::NAME, path, message, hint));
+            folder
+        }
+        (Some(layer), _) | (None, Some(layer)) => layer,
+        (None, None) => Layer::Marts,
+    }
+}
+
+fn contradictions(
+    path: &str,
+    text: &str,
+    header: &Header,
+    layer: Layer,
+    findings: &mut Vec<Finding>,
+) {
+    let mut add = |value: &str, message: &str, hint: &str| {
+        let place = header::place_of_value(text, value);
+        let hint = Some(hint.to_owned());
+        findings.push(place.finding(code::CONTRADICTION, path, message, hint));
+    };
+    if header.kind == Kind::Merge && header.key.is_empty() {
+        add("merge", "a merge model has no key", "add `key = [..]`: rows are replaced by it");
+    }
+    match (&header.destination, layer == Layer::Exports) {
+        (Some(destination), false) => add(
+            destination,
+            "only an export has a destination",
+            "move the model to `exports/`, or take the destination out",
+        ),
+        (None, true) => add("", "an export has no destination", "add `destination = \"..\"`"),
+        _ => {}
+    }
+    if layer == Layer::Exports && header.kind == Kind::View {
+        add("view", "an export is a view", "make it `full`: what is sent was checked and stored");
+    }
+}
