@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Measured a third less CPU than the system's allocator on the pricing query.
+/// Version 2: version 3 keeps what other threads freed, which was measured as 2.6 times the memory
+/// of a build of 1,000,000 orders (1,969 MB; version 2 took 750 MB, the system's allocator 762 MB).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

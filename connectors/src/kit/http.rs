@@ -305,6 +305,7 @@ impl HttpBuilder {
     /// # Errors
     /// A config error when a header cannot be sent.
     pub fn build(self) -> Result<Http> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one client of the house")]
         let client = Client::builder()
             .user_agent(USER_AGENT)
             .default_headers(self.headers?)

@@ -184,6 +184,12 @@ pub(super) fn of_body(body: &[u8]) -> Verdict {
     data(fault.message.clone())
 }
 
+/// How long until the bucket holds another query of this kind; `None` when it does or nobody says.
+pub(crate) fn wait_for_another(body: &[u8]) -> Option<Duration> {
+    let answer = serde_json::from_slice::<Answer<'_>>(body).ok()?;
+    refill(answer.extensions.cost.as_ref()?)
+}
+
 /// How long until the bucket holds what the query asked for.
 fn refill(cost: &Cost) -> Option<Duration> {
     let throttle = cost.throttle_status.as_ref()?;

@@ -3,8 +3,8 @@
 //! Records are walked by `updated_at`, oldest change first, in a window whose upper end is frozen
 //! in the bookmark; how far a night goes back, and why nothing is lost, is told in [`progress`].
 //! Connections inside a record are completed by calls of their own ([`nested`]). Shopify charges
-//! every query by what it could return and refuses more than 1000 points ([`query`]); an empty
-//! bucket is an answer with status 200 that tells how long to wait ([`answer`]).
+//! every query by what it could return and refuses more than 1000 points ([`query`]); every answer
+//! tells what is left in the bucket, and an empty one is an answer with status 200 ([`answer`]).
 //!
 //! Without the scope `read_all_orders` only orders of the last 60 days are shown, silently.
 //!
@@ -35,6 +35,7 @@ use query::Root;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 pub(crate) use streams::ALL as STREAMS;
+use tokio::{sync, time::Instant};
 use url::Url;
 
 use crate::{
@@ -65,6 +66,9 @@ pub struct Shopify {
     start: Option<DateTime<Utc>>,
     /// How many times the legal page is asked for; more than one only where no limit holds.
     stretch: u32,
+    /// When the bucket holds the next call: all streams of a shop drink from one, so they take
+    /// turns. None where no limit holds.
+    bucket: Option<sync::Mutex<Option<Instant>>>,
 }
 
 /// A page of ours while its calls are made.
@@ -101,11 +105,23 @@ impl Shopify {
             http,
             start: config.start_date.map(|day| day.and_time(NaiveTime::MIN).and_utc()),
             stretch: if config.rate_limit { 1 } else { UNLIMITED_STRETCH },
+            bucket: config.rate_limit.then(sync::Mutex::default),
         })
     }
 
+    /// Calls, once the bucket holds the call: a query that it does not hold is refused, and so
+    /// might be those of another app of the same shop.
     async fn ask(&self, query: &str, variables: Value) -> Result<Reply> {
-        self.http.post(PATH).json(&json!({ "query": query, "variables": variables })).send().await
+        let body = json!({ "query": query, "variables": variables });
+        let call = self.http.post(PATH).json(&body);
+        let Some(bucket) = &self.bucket else { return call.send().await };
+        let mut ready = bucket.lock().await;
+        if let Some(at) = ready.take() {
+            self.http.rest(at.saturating_duration_since(Instant::now())).await;
+        }
+        let reply = call.send().await?;
+        *ready = answer::wait_for_another(&reply.body).map(|wait| Instant::now() + wait);
+        Ok(reply)
     }
 
     async fn read_shop(&self, stream: &Stream, now: DateTime<Utc>) -> Result<Page> {

@@ -1,6 +1,9 @@
 //! Shopify's walks against a small server that speaks its wire: cursors, refusals, nested pages.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use arrow::array::{Array, AsArray};
 use axum::{Router, extract::State, http::HeaderMap, response::IntoResponse, routing::post};
@@ -8,12 +11,15 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::kit::http::waits;
 
 /// The pretended shop: how many orders, what is refused, and what it was asked.
 #[derive(Debug, Default)]
 struct Shop {
     orders: usize,
     throttle_next: bool,
+    /// What each answer says is left in the bucket.
+    left: Option<u64>,
     dearest: Option<u64>,
     warn: bool,
     asked: Vec<Value>,
@@ -80,7 +86,11 @@ async fn graphql(
         json!({ "data": { "orders": {
             "nodes": (from..until).map(|n| order(n + 1)).collect::<Vec<_>>(),
             "pageInfo": { "hasNextPage": until < shop.orders, "endCursor": until.to_string() },
-        } }, "extensions": { "search": [{ "path": ["orders"], "query": "..", "warnings": warnings }] } })
+        } }, "extensions": {
+            "search": [{ "path": ["orders"], "query": "..", "warnings": warnings }],
+            "cost": shop.left.map(|left| json!({ "requestedQueryCost": 900, "throttleStatus":
+                { "maximumAvailable": 2000.0, "currentlyAvailable": left, "restoreRate": 100.0 } })),
+        } })
     };
     (axum::http::StatusCode::OK, version, answer.to_string())
 }
@@ -198,4 +208,17 @@ async fn a_refused_token_is_told_in_shopify_s_words() {
     assert!(!format!("{source:?} {error:?}").contains("shpat_wrong"));
     let (source, _) = served(Shop::default(), "shpat_right").await;
     assert_eq!(source.check().await.unwrap(), "Shopify shop `Acme` (acme.myshopify.com)");
+}
+
+#[tokio::test]
+async fn a_call_waits_until_the_bucket_holds_it() {
+    let thirsty = Shop { orders: 9, left: Some(400), ..Shop::default() };
+    let (source, _) = served(thirsty, "shpat_right").await;
+    waits::take();
+    source.read(orders(), &Bookmark::start(), at("2026-11-01T06:00:00Z")).await.unwrap();
+    // 500 of 900 points are missing and 100 come back a second; the first call knows nothing yet.
+    let waits = waits::take();
+    assert_eq!(waits.len(), 2, "{waits:?}");
+    let bounds = Duration::from_millis(4_500)..=Duration::from_millis(5_001);
+    assert!(waits.iter().all(|wait| bounds.contains(wait)), "{waits:?}");
 }
