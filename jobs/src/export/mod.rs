@@ -6,6 +6,8 @@
 
 mod delivery;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -70,26 +72,6 @@ pub struct ExportReport {
     pub tally: Tally,
     /// Why nothing was looked at, if so.
     pub skipped: Option<String>,
-}
-
-/// The models with a destination, matched with the configured accounts.
-///
-/// # Errors
-/// When a model names a destination that is not configured.
-pub fn exports(
-    project: &Project,
-    destinations: &BTreeMap<String, Arc<dyn Destination>>,
-) -> Result<Vec<Export>> {
-    let mut found = Vec::new();
-    for (name, destination) in project.exports() {
-        let account = destinations.get(destination).with_context(|| {
-            format!(
-                "export `{name}` goes to `{destination}`, which `inkhouse.toml` does not configure"
-            )
-        })?;
-        found.push(Export { name: name.to_owned(), destination: Arc::clone(account) });
-    }
-    Ok(found)
 }
 
 /// Delivers what changed of one export.
