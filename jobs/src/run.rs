@@ -381,7 +381,8 @@ impl Run<'_> {
                 warehouse: &self.house.warehouse,
                 project: &self.house.project,
                 now: self.house.clock.now(),
-                cancel: self.stop.token(),
+                stop: self.stop,
+                printer: &self.house.printer,
             };
             let ran = Box::pin(export::run(&context, export))
                 .await
@@ -431,14 +432,16 @@ impl Run<'_> {
                         "acknowledged": report.tally.acknowledged,
                         "rejected": report.tally.rejected,
                         "unsettled": report.tally.unsettled,
+                        "status": if report.stopped { Status::Stopped } else { Status::Succeeded }.as_str(),
                     }),
                 );
-                self.report.exports.push(report);
-                if self.stop.is_requested() {
+                if report.stopped {
                     step.status = Status::Stopped;
                     let kept = format!("{line}; the next run sends the rest");
+                    self.report.exports.push(report);
                     Err(self.interrupted(&format!("export `{}`", export.name), kept))
                 } else {
+                    self.report.exports.push(report);
                     Ok(())
                 }
             }
@@ -497,5 +500,8 @@ pub fn export_line(report: &ExportReport) -> String {
         parts.push(format!("{} not settled yet", report.tally.unsettled));
     }
     parts.extend(report.skipped.iter().cloned());
+    if report.stopped {
+        parts.push("stopped".to_owned());
+    }
     parts.join(", ")
 }

@@ -20,9 +20,9 @@ use chrono::{DateTime, Utc};
 use connectors::{Delivery, Destination, Hold, Mapped};
 pub use delivery::Tally;
 use futures::StreamExt;
-use tokio_util::sync::CancellationToken;
 use warehouse::{Project, ReadAt, Warehouse};
 
+use crate::{report::Printer, stop::Stop};
 use delivery::Courier;
 use state::{Acknowledgements, Status};
 
@@ -30,6 +30,8 @@ use state::{Acknowledgements, Status};
 const RETRY_REJECTED_AFTER: chrono::TimeDelta = chrono::TimeDelta::hours(20);
 /// First wait between two questions about a job.
 const POLL_EVERY: Duration = Duration::from_millis(100);
+/// What only reads is dropped as soon as the run is asked to stop.
+const AT_ONCE: Duration = Duration::ZERO;
 
 /// One export: a model and the vendor that its rows go to.
 #[derive(Debug, Clone)]
@@ -49,8 +51,10 @@ pub struct ExportContext<'a> {
     pub project: &'a Project,
     /// The run's clock.
     pub now: DateTime<Utc>,
-    /// Stops between two batches.
-    pub cancel: &'a CancellationToken,
+    /// Asks to stop: nothing more is sent, and jobs are left to the next run.
+    pub stop: &'a Stop,
+    /// Tells people.
+    pub printer: &'a Printer,
 }
 
 /// How one export ended.
@@ -72,6 +76,8 @@ pub struct ExportReport {
     pub tally: Tally,
     /// Why nothing was looked at, if so.
     pub skipped: Option<String>,
+    /// Whether it was asked to stop before its end; the next run goes on.
+    pub stopped: bool,
 }
 
 /// Delivers what changed of one export.
@@ -90,6 +96,7 @@ pub async fn run(context: &ExportContext<'_>, export: &Export) -> Result<ExportR
         held: BTreeMap::new(),
         tally: Tally::default(),
         skipped: None,
+        stopped: false,
     };
     let mut state = Acknowledgements::load(
         context.warehouse,
@@ -111,13 +118,15 @@ pub async fn run(context: &ExportContext<'_>, export: &Export) -> Result<ExportR
 
     let mut suppressed: Option<HashSet<String>> = None;
     let mut seen = HashSet::new();
-    let mut courier = Courier::new(Arc::clone(&destination), &mut state, POLL_EVERY);
+    let progress = context.printer.progress(&export.name);
+    let mut courier =
+        Courier::new(Arc::clone(&destination), &mut state, POLL_EVERY, context.stop, &progress);
     courier.settle_earlier().await?;
-    while let Some(batch) = rows.next().await {
+    'rows: while let Some(Some(batch)) = courier.unless_stopped(AT_ONCE, rows.next()).await {
         let batch = batch.with_context(|| format!("export `{}` reads its model", export.name))?;
         for mapped in destination.map(&batch)? {
-            if context.cancel.is_cancelled() {
-                break;
+            if courier.is_stopping() {
+                break 'rows;
             }
             report.rows += 1;
             let delivery = match mapped {
@@ -138,7 +147,13 @@ pub async fn run(context: &ExportContext<'_>, export: &Export) -> Result<ExportR
                     // Read once, and only when there is something to send.
                     let list = match &mut suppressed {
                         Some(list) => list,
-                        none => none.insert(destination.suppressed().await?),
+                        none => {
+                            let reading = destination.suppressed();
+                            let Some(list) = courier.unless_stopped(AT_ONCE, reading).await else {
+                                break 'rows;
+                            };
+                            none.insert(list?)
+                        }
                     };
                     if list.contains(&delivery.identifier) {
                         hold(&mut report, Hold::Suppressed);
@@ -148,9 +163,10 @@ pub async fn run(context: &ExportContext<'_>, export: &Export) -> Result<ExportR
                 }
             }
         }
+        courier.compared(report.rows);
     }
-    report.tally = courier.finish().await?;
-    if report.rows == 0 {
+    (report.tally, report.stopped) = courier.finish().await?;
+    if report.rows == 0 && !report.stopped {
         report.skipped = Some(format!("`{}` has no rows", export.name));
     }
     Ok(report)

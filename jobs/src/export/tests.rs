@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use warehouse::{BuildOptions, ModelSource};
 
 use super::*;
+use crate::stop::Reason;
 
 const NIGHT: &str = "2026-11-01T06:00:00Z";
 const NEXT_NIGHT: &str = "2026-11-02T06:00:00Z";
@@ -43,6 +44,8 @@ struct Vendor {
     /// Whether a refusal says which row is malformed.
     names_rows: bool,
     answers: Mutex<VecDeque<Answer>>,
+    /// Asks the run to stop while this call is answered.
+    stop_at_call: Option<(u64, Stop)>,
     calls: AtomicU64,
     taken: Mutex<Vec<Vec<String>>>,
     asked: Mutex<Vec<String>>,
@@ -115,6 +118,9 @@ impl Destination for Vendor {
 
     async fn submit(&self, batch: &[Delivery]) -> connectors::Result<Submission> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        if let Some((_, stop)) = self.stop_at_call.as_ref().filter(|(at, _)| *at == number) {
+            stop.request(Reason::Signal);
+        }
         let culprit = self
             .malformed
             .and_then(|malformed| batch.iter().position(|row| row.identifier == malformed));
@@ -152,7 +158,7 @@ impl Destination for Vendor {
 struct House {
     warehouse: Warehouse,
     project: Project,
-    cancel: CancellationToken,
+    stop: Stop,
 }
 
 impl House {
@@ -173,7 +179,7 @@ impl House {
         };
         let built = warehouse.build(&project, &BTreeMap::new(), &options).await.unwrap();
         assert!(built.is_ok(), "{built:#?}");
-        Self { warehouse, project, cancel: CancellationToken::new() }
+        Self { warehouse, project, stop: Stop::default() }
     }
 
     async fn try_deliver(&self, vendor: &Arc<Vendor>, now: &str) -> Result<ExportReport> {
@@ -183,7 +189,8 @@ impl House {
             warehouse: &self.warehouse,
             project: &self.project,
             now: now.parse().unwrap(),
-            cancel: &self.cancel,
+            stop: &self.stop,
+            printer: &Printer::silent(),
         };
         Box::pin(run(&context, &export)).await
     }
@@ -339,4 +346,53 @@ async fn a_rejected_row_rests_and_goes_out_again_after_twenty_hours() {
     house.deliver(&vendor, NEXT_NIGHT).await;
     vendor.says(&[("ann", "{uno}")]);
     assert_eq!(house.deliver(&vendor, NEXT_NIGHT).await.tally.acknowledged, 1);
+}
+
+#[tokio::test]
+async fn a_stop_while_a_job_runs_ends_the_run_at_once_and_leaves_the_job_to_the_next() {
+    let mut house = House::new().await;
+    let vendor = Arc::new(Vendor::with(&THREE));
+    vendor.answers([Answer::Running, Answer::Running, Answer::Hangs]);
+    let stop = house.stop.clone();
+    let (report, ()) = tokio::join!(house.deliver(&vendor, NIGHT), async {
+        vendor.was_asked.notified().await;
+        stop.request(Reason::Signal);
+    });
+    assert!(report.stopped, "{report:?}");
+    assert_eq!((report.tally.calls, report.tally.unsettled), (1, 3));
+    assert_eq!(house.states().await, ["pending job-1"; 3]);
+    assert_eq!(vendor.sent().len(), 3);
+
+    // A run that is stopped from its start asks nobody and sends nothing.
+    vendor.says(&[("dan", "{4}")]);
+    vendor.asked();
+    let report = house.deliver(&vendor, NIGHT).await;
+    assert_eq!((report.stopped, report.rows, report.skipped), (true, 0, None));
+    assert_eq!((vendor.sent().len(), report.tally.calls), (0, 0));
+    assert_eq!(house.states().await, ["pending job-1"; 3]);
+
+    house.stop = Stop::default();
+    lock(&vendor.answers).clear();
+    let report = house.deliver(&vendor, NIGHT).await;
+    assert_eq!((report.stopped, report.tally.acknowledged), (false, 4));
+    assert_eq!(vendor.sent(), ["dan"]);
+}
+
+#[tokio::test]
+async fn after_a_stop_nothing_more_is_submitted_and_the_call_under_way_is_written_down() {
+    let mut house = House::new().await;
+    let names: Vec<String> = (0..40).map(|number| format!("p{number:02}")).collect();
+    let people: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "{}")).collect();
+    let stop_at_call = Some((2, house.stop.clone()));
+    let vendor = Arc::new(Vendor { stop_at_call, ..Vendor::with(&people) });
+    let report = house.deliver(&vendor, NIGHT).await;
+    assert!(report.stopped, "{report:?}");
+    assert_eq!((report.tally.calls, vendor.sent().len()), (2, 16));
+    let states = house.states().await;
+    assert_eq!(states.len(), 16);
+    assert!(states.iter().all(|state| state.starts_with("pending job-")), "{states:?}");
+
+    house.stop = Stop::default();
+    let report = house.deliver(&vendor, NIGHT).await;
+    assert_eq!((vendor.sent().len(), report.tally.acknowledged), (24, 40));
 }
