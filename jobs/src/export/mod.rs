@@ -3,6 +3,9 @@
 //! Only rows whose payload differs from the acknowledged one go out; state is written after the
 //! acknowledgement and never before. Consent is checked by the destination's mapping and the
 //! vendor's own suppressions here, for every row, so that no model can bypass them.
+//!
+//! One delivery of an export to an account at a time, over all machines: two would read the same
+//! state and send the same rows.
 
 mod delivery;
 mod state;
@@ -22,7 +25,11 @@ pub use delivery::Tally;
 use futures::StreamExt;
 use warehouse::{Project, ReadAt, Warehouse};
 
-use crate::{report::Printer, stop::Stop};
+use crate::{
+    lock::{self, Subject},
+    report::Printer,
+    stop::Stop,
+};
 use delivery::Courier;
 use state::{Acknowledgements, Status};
 
@@ -53,6 +60,8 @@ pub struct ExportContext<'a> {
     pub now: DateTime<Utc>,
     /// Asks to stop: nothing more is sent, and jobs are left to the next run.
     pub stop: &'a Stop,
+    /// The run, for whoever finds its lock.
+    pub run_id: &'a str,
     /// Tells people.
     pub printer: &'a Printer,
 }
@@ -80,12 +89,24 @@ pub struct ExportReport {
     pub stopped: bool,
 }
 
-/// Delivers what changed of one export.
+/// Delivers what changed of one export, under the delivery's own lock.
 ///
 /// # Errors
-/// When the release cannot be read, the vendor refuses access, or state cannot be written. What
+/// Busy, when another run delivers the same. When the release cannot be read, the vendor refuses access, or state cannot be written. What
 /// was acknowledged until then stays acknowledged.
 pub async fn run(context: &ExportContext<'_>, export: &Export) -> Result<ExportReport> {
+    let subject = Subject::Delivery {
+        destination: export.destination.name(),
+        account: export.destination.account(),
+        export: &export.name,
+    };
+    let lock = lock::take(context.warehouse, subject, context.run_id, context.stop).await?;
+    let ended = Box::pin(deliver(context, export)).await;
+    lock.release().await;
+    ended
+}
+
+async fn deliver(context: &ExportContext<'_>, export: &Export) -> Result<ExportReport> {
     let destination = Arc::clone(&export.destination);
     let mut report = ExportReport {
         name: export.name.clone(),

@@ -13,11 +13,12 @@ use arrow::{array::AsArray as _, record_batch::RecordBatch};
 use async_trait::async_trait;
 use connectors::{BatchLimits, Outcome, Rejection, Submission};
 use futures::TryStreamExt as _;
+use object_store::ObjectStoreExt as _;
 use tokio::sync::Notify;
 use warehouse::{BuildOptions, ModelSource};
 
 use super::*;
-use crate::stop::Reason;
+use crate::{failure::Failure, stop::Reason};
 
 const NIGHT: &str = "2026-11-01T06:00:00Z";
 const NEXT_NIGHT: &str = "2026-11-02T06:00:00Z";
@@ -65,24 +66,24 @@ impl Vendor {
             let (identifier, payload) = ((*identifier).to_owned(), (*payload).to_owned());
             Mapped::Row(Delivery { identifier, payload })
         });
-        *lock(&self.rows) = rows.collect();
+        *held(&self.rows) = rows.collect();
     }
 
     fn answers(&self, answers: impl IntoIterator<Item = Answer>) {
-        lock(&self.answers).extend(answers);
+        held(&self.answers).extend(answers);
     }
 
     /// Everybody who arrived in an accepted batch since this was asked last.
     fn sent(&self) -> Vec<String> {
-        std::mem::take(&mut *lock(&self.taken)).concat()
+        std::mem::take(&mut *held(&self.taken)).concat()
     }
 
     fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut *lock(&self.asked))
+        std::mem::take(&mut *held(&self.asked))
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap()
 }
 
@@ -109,7 +110,7 @@ impl Destination for Vendor {
     }
 
     fn map(&self, rows: &RecordBatch) -> connectors::Result<Vec<Mapped>> {
-        Ok(if rows.num_rows() == 0 { Vec::new() } else { lock(&self.rows).clone() })
+        Ok(if rows.num_rows() == 0 { Vec::new() } else { held(&self.rows).clone() })
     }
 
     async fn suppressed(&self) -> connectors::Result<HashSet<String>> {
@@ -129,13 +130,13 @@ impl Destination for Vendor {
             let rows = named.into_iter().collect();
             return Ok(Submission::Refused { rows, rejection: rejection("refused") });
         }
-        lock(&self.taken).push(batch.iter().map(|row| row.identifier.clone()).collect());
+        held(&self.taken).push(batch.iter().map(|row| row.identifier.clone()).collect());
         Ok(Submission::Accepted { job_id: format!("job-{number}") })
     }
 
     async fn outcome(&self, job_id: &str) -> connectors::Result<Outcome> {
-        lock(&self.asked).push(job_id.to_owned());
-        let answer = lock(&self.answers).pop_front();
+        held(&self.asked).push(job_id.to_owned());
+        let answer = held(&self.answers).pop_front();
         self.was_asked.notify_one();
         let done = |rejected, unnamed| Outcome::Done { rejected, unnamed };
         Ok(match answer {
@@ -190,6 +191,7 @@ impl House {
             project: &self.project,
             now: now.parse().unwrap(),
             stop: &self.stop,
+            run_id: "run",
             printer: &Printer::silent(),
         };
         Box::pin(run(&context, &export)).await
@@ -206,6 +208,12 @@ impl House {
             ended = self.try_deliver(vendor, NIGHT) => panic!("did not wait: {ended:?}"),
             () = vendor.was_asked.notified() => {}
         }
+        // The lock of a process that is gone holds nobody up; this process lives.
+        let objects = self.warehouse.store().objects();
+        let locks = object_store::path::Path::from("_inkhouse/lock");
+        let locks: Vec<_> = objects.list(Some(&locks)).try_collect().await.unwrap();
+        assert_eq!(locks.len(), 1);
+        objects.delete(&locks[0].location).await.unwrap();
     }
 
     /// `pending job-1` of every row, sorted.
@@ -298,7 +306,7 @@ async fn whom_the_vendor_suppresses_and_who_comes_twice_is_held_back() {
     let house = House::new().await;
     let people = [("ann", "{1}"), ("gone", "{2}"), ("ann", "{3}")];
     let vendor = Arc::new(Vendor { suppressed: vec!["gone".to_owned()], ..Vendor::with(&people) });
-    lock(&vendor.rows).push(Mapped::Held { identifier: "eve".to_owned(), reason: Hold::NoConsent });
+    held(&vendor.rows).push(Mapped::Held { identifier: "eve".to_owned(), reason: Hold::NoConsent });
     let report = house.deliver(&vendor, NIGHT).await;
     assert_eq!(vendor.sent(), ["ann"]);
     let held = BTreeMap::from([("duplicate", 1), ("no_consent", 1), ("suppressed", 1)]);
@@ -372,7 +380,7 @@ async fn a_stop_while_a_job_runs_ends_the_run_at_once_and_leaves_the_job_to_the_
     assert_eq!(house.states().await, ["pending job-1"; 3]);
 
     house.stop = Stop::default();
-    lock(&vendor.answers).clear();
+    held(&vendor.answers).clear();
     let report = house.deliver(&vendor, NIGHT).await;
     assert_eq!((report.stopped, report.tally.acknowledged), (false, 4));
     assert_eq!(vendor.sent(), ["dan"]);
@@ -395,4 +403,24 @@ async fn after_a_stop_nothing_more_is_submitted_and_the_call_under_way_is_writte
     house.stop = Stop::default();
     let report = house.deliver(&vendor, NIGHT).await;
     assert_eq!((vendor.sent().len(), report.tally.acknowledged), (24, 40));
+}
+
+#[tokio::test]
+async fn a_second_delivery_to_the_same_account_is_refused_as_busy_and_sends_nothing() {
+    let house = House::new().await;
+    let vendor = Arc::new(Vendor::with(&THREE));
+    vendor.answers([Answer::Running, Answer::Running]);
+    let (first, ()) = tokio::join!(house.deliver(&vendor, NIGHT), async {
+        vendor.was_asked.notified().await;
+        let refused = Failure::of(&house.try_deliver(&vendor, NIGHT).await.unwrap_err());
+        assert_eq!(refused.kind().exit_code(), 75);
+        assert!(refused.hint().unwrap().contains("wait for it to end"), "{refused:?}");
+    });
+    assert_eq!((first.tally.calls, vendor.sent().len()), (1, 3));
+    assert_eq!(house.deliver(&vendor, NIGHT).await.unchanged, 3, "it was let go");
+
+    vendor.says(&[("dan", "{4}")]);
+    vendor.answers([Answer::Fails]);
+    house.try_deliver(&vendor, NIGHT).await.unwrap_err();
+    assert_eq!(house.deliver(&vendor, NIGHT).await.tally.acknowledged, 1, "also by a failed run");
 }
