@@ -437,13 +437,13 @@ impl Run<'_> {
                         "status": if report.stopped { Status::Stopped } else { Status::Succeeded }.as_str(),
                     }),
                 );
-                if report.stopped {
+                let is_stopped = report.stopped;
+                self.report.exports.push(report);
+                if is_stopped {
                     step.status = Status::Stopped;
                     let kept = format!("{line}; the next run sends the rest");
-                    self.report.exports.push(report);
                     Err(self.interrupted(&format!("export `{}`", export.name), kept))
                 } else {
-                    self.report.exports.push(report);
                     Ok(())
                 }
             }

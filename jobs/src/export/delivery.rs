@@ -13,7 +13,6 @@ use tokio::time::{Instant, sleep};
 
 use crate::{quantity::counted, report::Progress, stop::Stop};
 
-use super::AT_ONCE;
 use super::state::{Acknowledgements, Key, RowState, Status};
 
 /// Jobs that may be worked on by the vendor at the same time.
@@ -23,6 +22,8 @@ const PATIENCE: Duration = Duration::from_mins(15);
 /// How long a call that writes may go on once the run was asked to stop: its answer holds the job
 /// id, without which the rows are sent again.
 const LAST_WORD: Duration = Duration::from_secs(5);
+/// What only reads is dropped as soon as the run is asked to stop.
+pub(super) const AT_ONCE: Duration = Duration::ZERO;
 
 /// What one export did, row by row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

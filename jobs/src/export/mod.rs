@@ -30,15 +30,13 @@ use crate::{
     report::Printer,
     stop::Stop,
 };
-use delivery::Courier;
+use delivery::{AT_ONCE, Courier};
 use state::{Acknowledgements, Status};
 
 /// How long a refused row rests before it is tried again: once a night, not once a run.
 const RETRY_REJECTED_AFTER: chrono::TimeDelta = chrono::TimeDelta::hours(20);
 /// First wait between two questions about a job.
 const POLL_EVERY: Duration = Duration::from_millis(100);
-/// What only reads is dropped as soon as the run is asked to stop.
-const AT_ONCE: Duration = Duration::ZERO;
 
 /// One export: a model and the vendor that its rows go to.
 #[derive(Debug, Clone)]
