@@ -1,13 +1,15 @@
-//! One run of a job at a time: a lock in the warehouse itself, so that two machines see it.
+//! One run of a job, and one delivery to an account, at a time: a lock in the warehouse itself, so
+//! that two machines see it.
 //!
-//! `_inkhouse/lock/<job>/<N>.json` is made by one conditional put, and the highest N holds. Only
+//! `_inkhouse/lock/<name>/<N>.json` is made by one conditional put, and the highest N holds. Only
 //! its owner writes N again: to say that it lives, and at last that it is done. Who finds the
 //! holder dead (silent for longer than it promised, or a process of this machine that is gone)
 //! makes N+1, which one of several can. N is the fencing token: a holder that finds a higher one
 //! stops. It need not stop in time to be safe: landings and releases are compare-and-swap, so a
-//! run that lost its lock cannot overwrite anything, only waste work.
+//! run that lost its lock cannot overwrite anything, only waste work; vendors upsert, so a row
+//! delivered twice is wasted work too.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt as _;
@@ -26,6 +28,45 @@ use crate::{
 const PATIENCE: TimeDelta = TimeDelta::seconds(120);
 /// How often it says that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(20);
+
+/// What is done once at a time.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    /// A job, by its name.
+    Job(&'a str),
+    /// What one export delivers to one account, whatever run it belongs to.
+    Delivery {
+        /// The vendor.
+        destination: &'a str,
+        /// The account there.
+        account: &'a str,
+        /// The export's name.
+        export: &'a str,
+    },
+}
+
+impl Subject<'_> {
+    /// The lock's name. A job is named after a file, so that no job's has a slash.
+    fn name(&self) -> String {
+        match self {
+            Self::Job(job) => (*job).to_owned(),
+            Self::Delivery { destination, account, export } => {
+                format!("export/{destination}/{account}/{export}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Job(job) => write!(f, "job `{job}`"),
+            Self::Delivery { destination, account, export } => {
+                write!(f, "export `{export}` to `{destination}` account `{account}`")
+            }
+        }
+    }
+}
 
 /// What a lock object says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,18 +135,20 @@ pub struct Lock {
     heartbeat: JoinHandle<()>,
 }
 
-/// Takes the lock of `job` for `run_id`; `stop` is asked when another run takes it over.
+/// Takes the lock of `subject` for `run_id`; `stop` is asked when another run takes it over.
 ///
 /// # Errors
 /// Busy, with who holds it and until when; or the storage's own failure.
 pub async fn take(
     warehouse: &Warehouse,
-    job: &str,
+    subject: Subject<'_>,
     run_id: &str,
     stop: &Stop,
 ) -> Result<Lock, Failure> {
     let objects = Arc::clone(warehouse.store().objects());
-    let folder = Path::from_iter(["_inkhouse", "lock", job]);
+    let name = subject.name();
+    // One segment of the path: a slash in the name is written as `%2F`.
+    let folder = Path::from_iter(["_inkhouse", "lock", &name]);
     loop {
         let numbers = numbers(&objects, &folder).await?;
         let last = numbers.last().copied().unwrap_or(0);
@@ -117,7 +160,7 @@ pub async fn take(
             let is_gone = holder.process.as_ref().is_some_and(Process::is_gone);
             if !is_gone && holder.expires_at > now {
                 let seconds = (holder.expires_at - now).num_seconds().max(1);
-                return Err(Failure::new(Kind::Busy, format!("job `{job}` is running already"))
+                return Err(Failure::new(Kind::Busy, format!("{subject} is running already"))
                     .with_cause(format!(
                         "run `{}` on `{}` holds its lock",
                         holder.run_id, holder.host
@@ -126,7 +169,7 @@ pub async fn take(
                         "wait for it to end; if it died, its lock lapses in {seconds} s"
                     )));
             }
-            tracing::warn!(job, dead = holder.run_id, "the last run ended without letting go");
+            tracing::warn!(name, dead = holder.run_id, "the last run ended without letting go");
         }
         let token = last + 1;
         let holder = Holder {
@@ -142,7 +185,7 @@ pub async fn take(
         for old in numbers {
             // One that stays does no harm: the highest number counts.
             if let Err(error) = objects.delete(&path(&folder, old)).await {
-                tracing::debug!(job, old, %error, "an old lock was left behind");
+                tracing::debug!(name, old, %error, "an old lock was left behind");
             }
         }
         let path = path(&folder, token);
@@ -278,14 +321,34 @@ mod tests {
     async fn a_second_run_is_refused_until_the_first_lets_go() {
         let house = house();
         let stop = Stop::default();
-        let first = take(&house, "nightly", "run-a", &stop).await.unwrap();
-        let refused = take(&house, "nightly", "run-b", &stop).await.unwrap_err();
+        let first = take(&house, Subject::Job("nightly"), "run-a", &stop).await.unwrap();
+        let refused = take(&house, Subject::Job("nightly"), "run-b", &stop).await.unwrap_err();
         assert_eq!(refused.kind(), Kind::Busy);
         assert!(refused.causes().concat().contains("run-a"), "{refused:?}");
-        let other = take(&house, "hourly", "run-c", &stop).await.unwrap();
+        let other = take(&house, Subject::Job("hourly"), "run-c", &stop).await.unwrap();
         assert_eq!((first.token, other.token), (1, 1));
         first.release().await;
-        assert_eq!(take(&house, "nightly", "run-b", &stop).await.unwrap().token, 2);
+        assert_eq!(take(&house, Subject::Job("nightly"), "run-b", &stop).await.unwrap().token, 2);
+    }
+
+    #[tokio::test]
+    async fn deliveries_are_apart_by_account_and_from_jobs() {
+        let house = house();
+        let stop = Stop::default();
+        let to = |account| Subject::Delivery { destination: "klaviyo", account, export: "people" };
+        let first = take(&house, to("main"), "run-a", &stop).await.unwrap();
+        let refused = take(&house, to("main"), "run-b", &stop).await.unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "export `people` to `klaviyo` account `main` is running already"
+        );
+        assert!(refused.hint().unwrap().contains("wait for it to end"), "{refused:?}");
+        let others = [to("second"), Subject::Job("people"), Subject::Job("export")];
+        for other in others {
+            assert_eq!(take(&house, other, "run-c", &stop).await.unwrap().token, 1);
+        }
+        first.release().await;
+        assert_eq!(take(&house, to("main"), "run-b", &stop).await.unwrap().token, 2);
     }
 
     #[tokio::test]
@@ -303,27 +366,30 @@ mod tests {
         };
         write(&objects, &path(&folder, 7), &holder).await.unwrap();
         let stop = Stop::default();
-        let lock = take(&house, "nightly", "run-a", &stop).await.unwrap();
+        let lock = take(&house, Subject::Job("nightly"), "run-a", &stop).await.unwrap();
         assert_eq!(lock.token, 8);
         drop(lock);
 
         let elsewhere = Process { scope: "another boot".to_owned(), ..Process::this().unwrap() };
         holder.process = Some(elsewhere);
         write(&objects, &path(&folder, 9), &holder).await.unwrap();
-        assert!(take(&house, "nightly", "run-b", &stop).await.is_err());
+        assert!(take(&house, Subject::Job("nightly"), "run-b", &stop).await.is_err());
         holder.expires_at = Clock::System.now() - TimeDelta::seconds(1);
         write(&objects, &path(&folder, 9), &holder).await.unwrap();
-        assert_eq!(take(&house, "nightly", "run-b", &stop).await.unwrap().token, 10);
+        assert_eq!(take(&house, Subject::Job("nightly"), "run-b", &stop).await.unwrap().token, 10);
     }
 
     #[tokio::test]
     async fn of_many_at_once_one_gets_it() {
         let house = house();
         let stop = Stop::default();
-        let runs = (0..8).map(|number| {
-            let (house, stop) = (house.clone(), stop.clone());
-            async move { take(&house, "nightly", &format!("run-{number}"), &stop).await }
-        });
+        let runs =
+            (0..8).map(|number| {
+                let (house, stop) = (house.clone(), stop.clone());
+                async move {
+                    take(&house, Subject::Job("nightly"), &format!("run-{number}"), &stop).await
+                }
+            });
         let taken = futures::future::join_all(runs).await;
         assert_eq!(taken.iter().filter(|lock| lock.is_ok()).count(), 1);
     }

@@ -22,7 +22,7 @@ use crate::{
     extract::{self, Ended, Extraction, Request, StreamReport},
     failure::{Failure, Kind},
     history::{self, History, Status, Step},
-    lock,
+    lock::{self, Subject},
     quantity::{counted, shown},
     report::Printer,
     spec::{self, Job},
@@ -109,7 +109,7 @@ pub async fn locked(house: &House, job: &Job, stop: &Stop) -> (RunReport, Result
     };
     let run_id = history::run_id(house.clock.now());
     let stop = stop.child();
-    let lock = match lock::take(&house.warehouse, &job.name, &run_id, &stop).await {
+    let lock = match lock::take(&house.warehouse, Subject::Job(&job.name), &run_id, &stop).await {
         Ok(lock) => lock,
         Err(failure) => return (RunReport::default(), Err(failure)),
     };
@@ -126,8 +126,8 @@ pub async fn locked(house: &House, job: &Job, stop: &Stop) -> (RunReport, Result
     ended
 }
 
-/// Runs steps that are no job of their own (`inkhouse extract`): no lock, no timeout. Two at once
-/// are safe, as every commit is a compare-and-swap.
+/// Runs steps that are no job of their own (`inkhouse extract`): no job's lock, no timeout. Two at
+/// once are safe: every commit is a compare-and-swap, and a delivery has a lock of its own.
 ///
 /// # Errors
 /// As [`locked`].
@@ -135,7 +135,8 @@ pub async fn unlocked(house: &House, job: &Job, stop: &Stop) -> (RunReport, Resu
     match prepare(house, job) {
         Ok(prepared) => {
             let run_id = history::run_id(house.clock.now());
-            Box::pin(go(house, job, prepared, run_id, stop)).await
+            // Its own request: a lock that is lost stops this run and not the process.
+            Box::pin(go(house, job, prepared, run_id, &stop.child())).await
         }
         Err(failure) => (RunReport::default(), Err(failure)),
     }
@@ -215,7 +216,7 @@ fn stopped(job: &Job, reason: Reason, failure: Failure) -> Failure {
         .with_hint(format!("run it again, or raise `timeout` in `jobs/{}.toml`", job.name)),
         Reason::LockLost => Failure::new(
             Kind::Busy,
-            format!("job `{}` lost its lock to another run and stopped", job.name),
+            format!("job `{}` lost a lock to another run and stopped", job.name),
         )
         .with_kept(kept)
         .with_hint(
@@ -323,7 +324,7 @@ impl Run<'_> {
     async fn wait(&self, attempt: u32) -> bool {
         let Some(wait) = self.job.retry.wait_after(attempt) else { return false };
         self.house.printer.note(format_args!(
-            "a vendor is busy; trying again in {} (try {} of {})",
+            "busy; trying again in {} (try {} of {})",
             shown(wait),
             attempt + 1,
             self.job.retry.times + 1
@@ -381,7 +382,9 @@ impl Run<'_> {
                 warehouse: &self.house.warehouse,
                 project: &self.house.project,
                 now: self.house.clock.now(),
-                cancel: self.stop.token(),
+                stop: self.stop,
+                printer: &self.house.printer,
+                run_id: &self.report.run_id,
             };
             let ran = Box::pin(export::run(&context, export))
                 .await
@@ -431,10 +434,12 @@ impl Run<'_> {
                         "acknowledged": report.tally.acknowledged,
                         "rejected": report.tally.rejected,
                         "unsettled": report.tally.unsettled,
+                        "status": if report.stopped { Status::Stopped } else { Status::Succeeded }.as_str(),
                     }),
                 );
+                let is_stopped = report.stopped;
                 self.report.exports.push(report);
-                if self.stop.is_requested() {
+                if is_stopped {
                     step.status = Status::Stopped;
                     let kept = format!("{line}; the next run sends the rest");
                     Err(self.interrupted(&format!("export `{}`", export.name), kept))
@@ -497,5 +502,8 @@ pub fn export_line(report: &ExportReport) -> String {
         parts.push(format!("{} not settled yet", report.tally.unsettled));
     }
     parts.extend(report.skipped.iter().cloned());
+    if report.stopped {
+        parts.push("stopped".to_owned());
+    }
     parts.join(", ")
 }

@@ -17,7 +17,7 @@ pub enum Reason {
     Signal,
     /// The job's `timeout`.
     Timeout(Duration),
-    /// Another run took the job's lock over.
+    /// Another run took over a lock that this one held.
     LockLost,
 }
 

@@ -2,8 +2,10 @@
 //!
 //! `email` identifies the profile, `external_id` goes beside it when the model has it, and
 //! `email_marketing_status` is the consent: it must be a column, and any value but `SUBSCRIBED`
-//! holds the row back. Every other column becomes a profile property under its own name. A null
-//! property is left out, since Klaviyo clears a field that is sent as null.
+//! holds the row back. Every other column becomes a profile property under its own name and belongs
+//! to the export: a null is sent as null, which clears the property. Left out it would stay, and a
+//! segment would keep somebody whose taste changed. An identifier is never cleared: a null
+//! `external_id` is left out.
 //!
 //! Payloads are written by hand, column by column, so that a decimal goes out with its own digits
 //! and equal rows give equal bytes.
@@ -76,15 +78,16 @@ pub(super) fn profiles(rows: &RecordBatch, row_bytes: usize) -> Result<Vec<Mappe
         payload.push_str(r#","properties":{"#);
         let mut first = true;
         for (name, quoted, column, formatter) in &properties {
-            if column.is_null(row) {
-                continue;
-            }
             if !first {
                 payload.push(',');
             }
             first = false;
             payload.push_str(name);
             payload.push(':');
+            if column.is_null(row) {
+                payload.push_str("null");
+                continue;
+            }
             let value = formatter.value(row).to_string();
             if *quoted {
                 payload.push_str(&json_text(&value)?);
@@ -201,9 +204,26 @@ mod tests {
         assert_eq!(delivery.identifier, "ann@example.com");
         assert_eq!(
             delivery.payload,
-            r#"{"type":"profile","attributes":{"email":"ann@example.com","external_id":"81","properties":{"aesthetic_top":"goth \"academia\"","aesthetic_share":0.6200,"orders_count":3,"last_order_date":"2024-10-04"}}}"#
+            r#"{"type":"profile","attributes":{"email":"ann@example.com","external_id":"81","properties":{"aesthetic_top":"goth \"academia\"","aesthetic_share":0.6200,"orders_count":3,"last_order_date":"2024-10-04","runner_up":null}}}"#
         );
         serde_json::from_str::<serde_json::Value>(&delivery.payload).unwrap();
+    }
+
+    #[test]
+    fn a_property_that_became_null_is_cleared_and_an_identifier_is_not() {
+        let batch = rows(vec![
+            ("email", text(&[Some("a@b.co")])),
+            ("external_id", text(&[None])),
+            ("email_marketing_status", text(&[Some("SUBSCRIBED")])),
+            ("favourite_family", text(&[None])),
+            ("orders_count", Arc::new(Int64Array::from(vec![None]))),
+        ]);
+        let mapped = profiles(&batch, 100_000).unwrap();
+        let Mapped::Row(delivery) = &mapped[0] else { panic!("held: {mapped:?}") };
+        assert_eq!(
+            delivery.payload,
+            r#"{"type":"profile","attributes":{"email":"a@b.co","properties":{"favourite_family":null,"orders_count":null}}}"#
+        );
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! The order is the whole point: submit, write the job id down, wait, write the acknowledgement.
 //! A run that dies anywhere leaves either rows that count as never sent (sending an upsert again
-//! does no harm) or a job id that the next run asks about before it sends anything.
+//! does no harm) or a job id that the next run asks about before it sends anything. One that is
+//! asked to stop leaves the same: it submits nothing more and waits for no job.
 
 use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -10,12 +11,19 @@ use anyhow::Result;
 use connectors::{BatchLimits, Delivery, Destination, Outcome, Rejection, Submission};
 use tokio::time::{Instant, sleep};
 
+use crate::{quantity::counted, report::Progress, stop::Stop};
+
 use super::state::{Acknowledgements, Key, RowState, Status};
 
 /// Jobs that may be worked on by the vendor at the same time.
 const JOBS_AHEAD: usize = 4;
 /// How long a job may take before it is left to the next run.
 const PATIENCE: Duration = Duration::from_mins(15);
+/// How long a call that writes may go on once the run was asked to stop: its answer holds the job
+/// id, without which the rows are sent again.
+const LAST_WORD: Duration = Duration::from_secs(5);
+/// What only reads is dropped as soon as the run is asked to stop.
+pub(super) const AT_ONCE: Duration = Duration::ZERO;
 
 /// What one export did, row by row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,6 +51,10 @@ pub(super) struct Courier<'a> {
     state: &'a mut Acknowledgements,
     limits: BatchLimits,
     poll_every: Duration,
+    stop: &'a Stop,
+    progress: &'a Progress,
+    compared: u64,
+    is_stopped: bool,
     batch: Vec<Delivery>,
     batch_bytes: usize,
     outstanding: VecDeque<Outstanding>,
@@ -54,6 +66,8 @@ impl<'a> Courier<'a> {
         destination: Arc<dyn Destination>,
         state: &'a mut Acknowledgements,
         poll_every: Duration,
+        stop: &'a Stop,
+        progress: &'a Progress,
     ) -> Self {
         let limits = destination.limits();
         Self {
@@ -61,6 +75,10 @@ impl<'a> Courier<'a> {
             state,
             limits,
             poll_every,
+            stop,
+            progress,
+            compared: 0,
+            is_stopped: false,
             batch: Vec::new(),
             batch_bytes: 0,
             outstanding: VecDeque::new(),
@@ -71,6 +89,47 @@ impl<'a> Courier<'a> {
     /// What was acknowledged before, to compare with.
     pub(super) fn state(&self) -> &Acknowledgements {
         self.state
+    }
+
+    /// Shows how many rows were compared by now.
+    pub(super) fn compared(&mut self, rows: u64) {
+        self.compared = rows;
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.progress.update(format_args!(
+            "{} compared, {} acknowledged in {}",
+            counted(self.compared, "row"),
+            counted(self.tally.acknowledged, "row"),
+            counted(self.tally.calls, "call")
+        ));
+    }
+
+    /// Whether the run was asked to stop; what is left undone then is told by [`Self::finish`].
+    pub(super) fn is_stopping(&mut self) -> bool {
+        self.is_stopped |= self.stop.is_requested();
+        self.is_stopped
+    }
+
+    /// Does the work unless the run is asked to stop: then it has `grace` left, and nothing comes
+    /// of it afterwards.
+    pub(super) async fn unless_stopped<T>(
+        &mut self,
+        grace: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        if grace.is_zero() && self.is_stopping() {
+            return None;
+        }
+        let stop = self.stop;
+        let done = tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = async { stop.requested().await; sleep(grace).await } => None,
+        };
+        self.is_stopped |= done.is_none();
+        done
     }
 
     /// Asks about the jobs that an earlier run left behind, before anything is sent.
@@ -93,13 +152,13 @@ impl<'a> Courier<'a> {
         Ok(())
     }
 
-    /// Sends what is left and settles every job.
-    pub(super) async fn finish(mut self) -> Result<Tally> {
+    /// Sends what is left and settles every job; also tells whether a stop left something undone.
+    pub(super) async fn finish(mut self) -> Result<(Tally, bool)> {
         self.send().await?;
         while !self.outstanding.is_empty() {
             self.settle_oldest().await?;
         }
-        Ok(self.tally)
+        Ok((self.tally, self.is_stopped))
     }
 
     async fn send(&mut self) -> Result<()> {
@@ -125,12 +184,22 @@ impl<'a> Courier<'a> {
             if batch.is_empty() {
                 return Ok(());
             }
+            if self.is_stopping() {
+                // Never sent, as far as the state knows: the next run finds them changed again.
+                return Ok(());
+            }
             self.tally.calls += 1;
-            match self.destination.submit(&batch).await? {
+            let destination = Arc::clone(&self.destination);
+            let submitting = destination.submit(&batch);
+            let Some(submission) = self.unless_stopped(LAST_WORD, submitting).await else {
+                return Ok(());
+            };
+            match submission? {
                 Submission::Accepted { job_id } => {
                     let rows: Vec<_> = batch.iter().map(|d| self.state.fingerprint(d)).collect();
                     self.record(&rows, Status::Pending, Some(&job_id), None).await?;
                     self.outstanding.push_back(Outstanding { job_id, rows, since: Instant::now() });
+                    self.tell();
                     Ok(())
                 }
                 Submission::Refused { rows, rejection } if rows.is_empty() => {
@@ -161,20 +230,25 @@ impl<'a> Courier<'a> {
         self.record(&rows, Status::Rejected, None, Some(rejection)).await
     }
 
-    /// Waits for the oldest job and writes down how each of its rows ended.
+    /// Waits for the oldest job and writes down how each of its rows ended. When the run is asked
+    /// to stop, the job stays as it was written down, for the next run to ask about.
     async fn settle_oldest(&mut self) -> Result<()> {
         let Some(job) = self.outstanding.pop_front() else { return Ok(()) };
-        let mut wait = self.poll_every;
-        let outcome = loop {
-            match self.destination.outcome(&job.job_id).await? {
-                Outcome::Running if job.since.elapsed() < PATIENCE => {
-                    sleep(wait).await;
-                    wait = (wait * 2).min(Duration::from_secs(10));
+        let (destination, poll_every) = (Arc::clone(&self.destination), self.poll_every);
+        let waiting = async {
+            let mut wait = poll_every;
+            loop {
+                match destination.outcome(&job.job_id).await? {
+                    Outcome::Running if job.since.elapsed() < PATIENCE => {
+                        sleep(wait).await;
+                        wait = (wait * 2).min(Duration::from_secs(10));
+                    }
+                    outcome => break Ok::<_, connectors::Error>(outcome),
                 }
-                outcome => break outcome,
             }
         };
-        match outcome {
+        let outcome = self.unless_stopped(AT_ONCE, waiting).await;
+        match outcome.transpose()?.unwrap_or(Outcome::Running) {
             Outcome::Running => {
                 self.tally.unsettled += count(&job.rows);
                 Ok(())
@@ -205,6 +279,7 @@ impl<'a> Courier<'a> {
         }
         if unnamed == 0 {
             self.tally.acknowledged += count(&rest);
+            self.tell();
             return self.record(&rest, Status::Acknowledged, Some(&job.job_id), None).await;
         }
         // Some of these did not arrive and the vendor does not say which: none is taken as done.

@@ -3,9 +3,14 @@
 //! Only rows whose payload differs from the acknowledged one go out; state is written after the
 //! acknowledgement and never before. Consent is checked by the destination's mapping and the
 //! vendor's own suppressions here, for every row, so that no model can bypass them.
+//!
+//! One delivery of an export to an account at a time, over all machines: two would read the same
+//! state and send the same rows.
 
 mod delivery;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -18,10 +23,14 @@ use chrono::{DateTime, Utc};
 use connectors::{Delivery, Destination, Hold, Mapped};
 pub use delivery::Tally;
 use futures::StreamExt;
-use tokio_util::sync::CancellationToken;
 use warehouse::{Project, ReadAt, Warehouse};
 
-use delivery::Courier;
+use crate::{
+    lock::{self, Subject},
+    report::Printer,
+    stop::Stop,
+};
+use delivery::{AT_ONCE, Courier};
 use state::{Acknowledgements, Status};
 
 /// How long a refused row rests before it is tried again: once a night, not once a run.
@@ -47,8 +56,12 @@ pub struct ExportContext<'a> {
     pub project: &'a Project,
     /// The run's clock.
     pub now: DateTime<Utc>,
-    /// Stops between two batches.
-    pub cancel: &'a CancellationToken,
+    /// Asks to stop: nothing more is sent, and jobs are left to the next run.
+    pub stop: &'a Stop,
+    /// The run, for whoever finds its lock.
+    pub run_id: &'a str,
+    /// Tells people.
+    pub printer: &'a Printer,
 }
 
 /// How one export ended.
@@ -70,34 +83,28 @@ pub struct ExportReport {
     pub tally: Tally,
     /// Why nothing was looked at, if so.
     pub skipped: Option<String>,
+    /// Whether it was asked to stop before its end; the next run goes on.
+    pub stopped: bool,
 }
 
-/// The models with a destination, matched with the configured accounts.
+/// Delivers what changed of one export, under the delivery's own lock.
 ///
 /// # Errors
-/// When a model names a destination that is not configured.
-pub fn exports(
-    project: &Project,
-    destinations: &BTreeMap<String, Arc<dyn Destination>>,
-) -> Result<Vec<Export>> {
-    let mut found = Vec::new();
-    for (name, destination) in project.exports() {
-        let account = destinations.get(destination).with_context(|| {
-            format!(
-                "export `{name}` goes to `{destination}`, which `inkhouse.toml` does not configure"
-            )
-        })?;
-        found.push(Export { name: name.to_owned(), destination: Arc::clone(account) });
-    }
-    Ok(found)
-}
-
-/// Delivers what changed of one export.
-///
-/// # Errors
-/// When the release cannot be read, the vendor refuses access, or state cannot be written. What
+/// Busy, when another run delivers the same. When the release cannot be read, the vendor refuses access, or state cannot be written. What
 /// was acknowledged until then stays acknowledged.
 pub async fn run(context: &ExportContext<'_>, export: &Export) -> Result<ExportReport> {
+    let subject = Subject::Delivery {
+        destination: export.destination.name(),
+        account: export.destination.account(),
+        export: &export.name,
+    };
+    let lock = lock::take(context.warehouse, subject, context.run_id, context.stop).await?;
+    let ended = Box::pin(deliver(context, export)).await;
+    lock.release().await;
+    ended
+}
+
+async fn deliver(context: &ExportContext<'_>, export: &Export) -> Result<ExportReport> {
     let destination = Arc::clone(&export.destination);
     let mut report = ExportReport {
         name: export.name.clone(),
@@ -108,6 +115,7 @@ pub async fn run(context: &ExportContext<'_>, export: &Export) -> Result<ExportR
         held: BTreeMap::new(),
         tally: Tally::default(),
         skipped: None,
+        stopped: false,
     };
     let mut state = Acknowledgements::load(
         context.warehouse,
@@ -129,13 +137,15 @@ pub async fn run(context: &ExportContext<'_>, export: &Export) -> Result<ExportR
 
     let mut suppressed: Option<HashSet<String>> = None;
     let mut seen = HashSet::new();
-    let mut courier = Courier::new(Arc::clone(&destination), &mut state, POLL_EVERY);
+    let progress = context.printer.progress(&export.name);
+    let mut courier =
+        Courier::new(Arc::clone(&destination), &mut state, POLL_EVERY, context.stop, &progress);
     courier.settle_earlier().await?;
-    while let Some(batch) = rows.next().await {
+    'rows: while let Some(Some(batch)) = courier.unless_stopped(AT_ONCE, rows.next()).await {
         let batch = batch.with_context(|| format!("export `{}` reads its model", export.name))?;
         for mapped in destination.map(&batch)? {
-            if context.cancel.is_cancelled() {
-                break;
+            if courier.is_stopping() {
+                break 'rows;
             }
             report.rows += 1;
             let delivery = match mapped {
@@ -156,7 +166,13 @@ pub async fn run(context: &ExportContext<'_>, export: &Export) -> Result<ExportR
                     // Read once, and only when there is something to send.
                     let list = match &mut suppressed {
                         Some(list) => list,
-                        none => none.insert(destination.suppressed().await?),
+                        none => {
+                            let reading = destination.suppressed();
+                            let Some(list) = courier.unless_stopped(AT_ONCE, reading).await else {
+                                break 'rows;
+                            };
+                            none.insert(list?)
+                        }
                     };
                     if list.contains(&delivery.identifier) {
                         hold(&mut report, Hold::Suppressed);
@@ -166,9 +182,10 @@ pub async fn run(context: &ExportContext<'_>, export: &Export) -> Result<ExportR
                 }
             }
         }
+        courier.compared(report.rows);
     }
-    report.tally = courier.finish().await?;
-    if report.rows == 0 {
+    (report.tally, report.stopped) = courier.finish().await?;
+    if report.rows == 0 && !report.stopped {
         report.skipped = Some(format!("`{}` has no rows", export.name));
     }
     Ok(report)

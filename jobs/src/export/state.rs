@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use warehouse::{OpsTable, Warehouse};
 
 /// Goes into every payload hash: a change of the mapping's meaning sends every row again.
-const MAPPING_VERSION: &str = "1";
+const MAPPING_VERSION: &str = "2";
 
 /// Hash of destination account and identifier.
 pub(super) type Key = u128;

@@ -8,7 +8,11 @@ const AUTH: [(&str, &str); 2] =
     [("authorization", "Klaviyo-API-Key pk_sandbox"), ("revision", "2026-10-15")];
 
 async fn import(base: &str, emails: &[&str]) -> (u16, Value) {
-    let profiles: Vec<Value> = emails.iter().map(|email| json!({"type": "profile", "attributes": {"email": email, "properties": {"family": "y2k", "score": 7}}})).collect();
+    import_with(base, emails, &json!({"family": "y2k", "score": 7})).await
+}
+
+async fn import_with(base: &str, emails: &[&str], properties: &Value) -> (u16, Value) {
+    let profiles: Vec<Value> = emails.iter().map(|email| json!({"type": "profile", "attributes": {"email": email, "properties": properties}})).collect();
     let body = json!({"data": {"type": "profile-bulk-import-job", "attributes": {"profiles": {"data": profiles}}}});
     if let Some(spec) = spec_json("destinations/klaviyo/profiles.json") {
         let mut found = Vec::new();
@@ -147,4 +151,19 @@ async fn the_eleventh_import_of_a_second_waits() {
         }
     }
     assert!(limited.is_some_and(|wait| wait >= 1));
+}
+
+#[tokio::test]
+async fn a_null_clears_a_property_and_an_absent_one_stays() {
+    let running = sandbox("", false).await;
+    let base = running.base_url("klaviyo");
+    import(&base, &["a@example.com"]).await;
+    let (_, created) = import_with(&base, &["a@example.com"], &json!({"family": null})).await;
+    let id = created["data"]["id"].as_str().unwrap();
+    for _ in 0..3 {
+        get(&format!("{base}/api/profile-bulk-import-jobs/{id}"), &AUTH).await;
+    }
+    let held: Vec<Value> =
+        running.klaviyo_profiles().into_iter().map(|profile| profile.properties).collect();
+    assert_eq!(held, [json!({"score": 7})]);
 }
