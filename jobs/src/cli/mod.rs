@@ -112,6 +112,11 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && std::env::args_os().any(|word| word == "--json") => {
+            let failure = misuse(&error);
+            Printer::new(true, false).failure(&failure);
+            return ExitCode::from(failure.kind().exit_code());
+        }
         Err(error) => {
             // Help that nobody reads is no failure.
             let _unread = error.print();
@@ -136,6 +141,18 @@ pub fn main() -> ExitCode {
             printer.failure(&failure);
             ExitCode::from(failure.kind().exit_code())
         }
+    }
+}
+
+/// What is wrong with the command line, for machines.
+fn misuse(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    let mut lines = text.lines().map(str::trim);
+    let message = lines.next().unwrap_or_default();
+    let failure = Failure::config(message.strip_prefix("error: ").unwrap_or(message));
+    match lines.find_map(|line| line.strip_prefix("tip: ")) {
+        Some(tip) => failure.with_hint(tip),
+        None => failure.with_hint("`inkhouse --help` lists the commands"),
     }
 }
 
@@ -245,6 +262,9 @@ mod tests {
         let error = Cli::try_parse_from(["inkhouse", "demo", "--order", "5"]).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("--orders"), "{error}");
+        let failure = misuse(&error);
+        assert_eq!(failure.kind().exit_code(), 2);
+        assert_eq!(failure.hint(), Some("a similar argument exists: '--orders'"));
         let error = Cli::try_parse_from(["inkhouse", "chek"]).unwrap_err();
         assert!(error.to_string().contains("check"), "{error}");
     }

@@ -4,6 +4,7 @@
 //! the clock is frozen (at the shop's own present) and the client-side rate limits are lifted.
 
 mod statement;
+mod taste;
 mod truth;
 
 use std::{
@@ -128,10 +129,13 @@ pub async fn run(demo: &Demo, printer: &Printer, stop: &Stop) -> Result<(), Fail
     phases.push(("truth", began.elapsed()));
     let began = Instant::now();
     let comparison = Box::pin(truth::compare(&house, &truth)).await?;
+    let taste = Box::pin(taste::compare(&house, &truth)).await?;
     phases.push(("comparison", began.elapsed()));
 
     statement::print(&house, &night, &running).await?;
     tell(printer, &comparison, &summary);
+    printer.result(taste);
+    printer.event("taste", taste.to_json());
     statement::print_phases(printer, &phases);
     running.stop().await;
     comparison.verdict()

@@ -5,10 +5,17 @@
 //! does no harm) or a job id that the next run asks about before it sends anything. One that is
 //! asked to stop leaves the same: it submits nothing more and waits for no job.
 
-use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Result;
 use connectors::{BatchLimits, Delivery, Destination, Outcome, Rejection, Submission};
+use rustc_hash::FxHashMap;
 use tokio::time::{Instant, sleep};
 
 use crate::{quantity::counted, report::Progress, stop::Stop};
@@ -202,32 +209,45 @@ impl<'a> Courier<'a> {
                     self.tell();
                     Ok(())
                 }
-                Submission::Refused { rows, rejection } if rows.is_empty() => {
+                Submission::Refused { rows, rejection } => {
+                    let culprits: BTreeMap<usize, Rejection> =
+                        rows.into_iter().filter(|(index, _)| *index < batch.len()).collect();
+                    if !culprits.is_empty() {
+                        let rest = self.clear(batch, &culprits).await?;
+                        return self.submit(rest).await;
+                    }
                     if batch.len() == 1 {
-                        return self.reject(&batch, &rejection).await;
+                        let all = BTreeMap::from([(0, rejection)]);
+                        return self.clear(batch, &all).await.map(drop);
                     }
                     let rest = batch.split_off(batch.len() / 2);
                     self.submit(batch).await?;
                     self.submit(rest).await
                 }
-                Submission::Refused { rows, .. } => {
-                    // Taken from the back, so that the positions in front stay true.
-                    for (index, rejection) in rows.into_iter().rev() {
-                        if index < batch.len() {
-                            let culprit = batch.remove(index);
-                            self.reject(&[culprit], &rejection).await?;
-                        }
-                    }
-                    self.submit(batch).await
-                }
             }
         })
     }
 
-    async fn reject(&mut self, batch: &[Delivery], rejection: &Rejection) -> Result<()> {
-        let rows: Vec<_> = batch.iter().map(|d| self.state.fingerprint(d)).collect();
-        self.tally.rejected += count(&rows);
-        self.record(&rows, Status::Rejected, None, Some(rejection)).await
+    /// Writes down the rows at these places as refused, in one commit; gives back the others.
+    async fn clear(
+        &mut self,
+        batch: Vec<Delivery>,
+        culprits: &BTreeMap<usize, Rejection>,
+    ) -> Result<Vec<Delivery>> {
+        let mut rest = Vec::with_capacity(batch.len());
+        let mut states = Vec::with_capacity(culprits.len());
+        for (index, delivery) in batch.into_iter().enumerate() {
+            let Some(rejection) = culprits.get(&index) else {
+                rest.push(delivery);
+                continue;
+            };
+            let (key, payload_hash) = self.state.fingerprint(&delivery);
+            let state = RowState::new(key, payload_hash, Status::Rejected, None, Some(rejection));
+            states.push(state);
+        }
+        self.tally.rejected += count(&states);
+        self.state.record(states).await?;
+        Ok(rest)
     }
 
     /// Waits for the oldest job and writes down how each of its rows ended. When the run is asked
@@ -268,27 +288,25 @@ impl<'a> Courier<'a> {
         rejected: Vec<(String, Rejection)>,
         unnamed: u64,
     ) -> Result<()> {
-        let mut rest = job.rows;
-        for (identifier, rejection) in rejected {
-            let key = self.state.key(&identifier);
-            let (culprits, others): (Vec<_>, Vec<_>) =
-                rest.into_iter().partition(|(k, _)| *k == key);
-            rest = others;
-            self.tally.rejected += count(&culprits);
-            self.record(&culprits, Status::Rejected, Some(&job.job_id), Some(&rejection)).await?;
-        }
-        if unnamed == 0 {
-            self.tally.acknowledged += count(&rest);
-            self.tell();
-            return self.record(&rest, Status::Acknowledged, Some(&job.job_id), None).await;
-        }
+        let reasons: FxHashMap<Key, Rejection> =
+            rejected.into_iter().map(|(name, reason)| (self.state.key(&name), reason)).collect();
         // Some of these did not arrive and the vendor does not say which: none is taken as done.
-        let rejection = Rejection {
+        let lost = (unnamed > 0).then(|| Rejection {
             code: "unnamed_failures".to_owned(),
             detail: format!("the job counts {unnamed} failures that it does not name"),
-        };
-        self.tally.unsettled += count(&rest);
-        self.record(&rest, Status::Lost, Some(&job.job_id), Some(&rejection)).await
+        });
+        let mut states = Vec::with_capacity(job.rows.len());
+        for (key, payload_hash) in &job.rows {
+            let (status, tally, reason) = match (reasons.get(key), &lost) {
+                (Some(reason), _) => (Status::Rejected, &mut self.tally.rejected, Some(reason)),
+                (None, Some(lost)) => (Status::Lost, &mut self.tally.unsettled, Some(lost)),
+                (None, None) => (Status::Acknowledged, &mut self.tally.acknowledged, None),
+            };
+            *tally += 1;
+            states.push(RowState::new(*key, *payload_hash, status, Some(&job.job_id), reason));
+        }
+        self.tell();
+        self.state.record(states).await
     }
 
     async fn record(
