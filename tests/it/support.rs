@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::OnceLock,
 };
 
 use sandbox::{Running, ServeOptions, World, WorldOptions};
@@ -172,6 +173,21 @@ impl Project {
         }
         contents
     }
+}
+
+/// What the usual night ends in when nothing goes wrong; made once for all tests.
+pub(crate) fn undisturbed() -> &'static BTreeMap<String, Vec<String>> {
+    static CONTENTS: OnceLock<BTreeMap<String, Vec<String>>> = OnceLock::new();
+    CONTENTS.get_or_init(|| {
+        let shop = Shop::open(ORDERS, NIGHT, "");
+        let project = Project::new(&shop.url());
+        project.run(&["run", "nightly"]).succeeded();
+        let contents = project.contents();
+        for (table, rows) in &contents {
+            assert!(!rows.is_empty(), "{table} is empty, and a comparison would prove nothing");
+        }
+        contents
+    })
 }
 
 /// The binary under test.
