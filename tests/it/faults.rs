@@ -94,8 +94,14 @@ fn a_misfit_of_every_source_is_kept_aside_with_its_reason() {
     assert_eq!(rejects, want);
     // The misfits and nothing else are missing.
     let (got, all) = (project.raw_contents(), &undisturbed()["raw"]);
-    assert!(got.iter().all(|row| all.contains(row)), "a row is there that no calm night has");
-    assert_eq!(got.len() + HIT.len(), all.len());
+    let missing: Vec<&String> = all.iter().filter(|row| !got.contains(row)).collect();
+    assert_eq!(missing.len(), HIT.len(), "{missing:?}");
+    // Of Meta's day one advertisement is the misfit; the day stays, without it.
+    let other: Vec<&String> = got.iter().filter(|row| !all.contains(row)).collect();
+    assert!(
+        matches!(other.as_slice(), [row] if row.starts_with("meta.insights_daily,")),
+        "{other:?}"
+    );
 }
 
 #[test]

@@ -29,6 +29,11 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn open(orders: u32, as_of: &str, faults: &str) -> Self {
+        Self::open_with(orders, as_of, faults, true)
+    }
+
+    /// The same, and whether the vendors' limits are lifted.
+    pub(crate) fn open_with(orders: u32, as_of: &str, faults: &str, lift_limits: bool) -> Self {
         let world = World::new(WorldOptions {
             seed: 7,
             orders,
@@ -41,7 +46,7 @@ impl Shop {
             .unwrap();
         let options = ServeOptions {
             faults: faults.parse().unwrap(),
-            lift_limits: true,
+            lift_limits,
             ..ServeOptions::default()
         };
         let running = runtime.block_on(sandbox::serve(world, options)).unwrap();
@@ -76,7 +81,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
