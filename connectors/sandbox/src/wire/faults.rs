@@ -209,10 +209,10 @@ pub(crate) fn change_records(kind: FaultKind, body: &str) -> Option<String> {
         FaultKind::Reorder => records.reverse(),
         FaultKind::WrongType => mistype(records.first_mut().and_then(record_of)?),
         FaultKind::UnknownField => {
-            records.first_mut().and_then(record_of)?.insert(
-                "x_unannounced".to_owned(),
-                json!({"since": "2026-11", "steps": [1, 2]}),
-            );
+            records
+                .first_mut()
+                .and_then(record_of)?
+                .insert("x_unannounced".to_owned(), json!({"since": "2026-11", "steps": [1, 2]}));
         }
         _ => return None,
     }
