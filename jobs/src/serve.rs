@@ -72,6 +72,9 @@ pub async fn run(house: &House, stop: &Stop) -> Result<(), Failure> {
             Ok(()) => house.printer.result(report.summary(job, began.elapsed())),
             Err(failure) => house.printer.failure(&failure),
         }
+        if stop.is_requested() {
+            break; // to name a next time would promise it
+        }
         let after = house.clock.now();
         due.remove(&name);
         if let Some(next) = job.schedule.as_ref().and_then(|schedule| schedule.next_after(after)) {

@@ -9,6 +9,7 @@
     reason = "clippy's exemptions for tests cover modules marked cfg(test), and this is one as a whole"
 )]
 
+mod cli;
 mod failures;
 mod faults;
 mod layout;
@@ -17,5 +18,6 @@ mod nightly;
 mod readers;
 mod resume;
 mod saved_answers;
+mod serve;
 mod storage;
 mod support;

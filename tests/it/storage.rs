@@ -19,7 +19,7 @@ use std::{
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use warehouse::{OpsTable, Options, Warehouse};
 
-use crate::support::{NIGHT, ORDERS, Project, Shop};
+use crate::support::{NIGHT, ORDERS, Project, Ran, Shop, undisturbed};
 
 /// Where a rig lies, or `None` after saying that the test is skipped.
 pub(crate) fn rig(name: &str, program: &str) -> Option<PathBuf> {
@@ -165,13 +165,11 @@ fn a_night_on_s3_ends_in_the_tables_of_a_night_on_files() {
     let s3 = S3::start(&weed);
     let shop = Shop::open(ORDERS, NIGHT, "");
 
-    let files = Project::new(&shop.url());
-    files.run(&["run", "nightly"]).succeeded();
     let objects = project(&shop, &s3, "nightly");
     objects.run(&["run", "nightly"]).succeeded();
 
-    let (want, got) = (files.contents(), objects.contents());
-    for (table, rows) in &want {
+    let got = objects.contents();
+    for (table, rows) in undisturbed() {
         assert!(got.get(table) == Some(rows), "{table} on S3 differs from {table} on files");
     }
 
@@ -215,4 +213,27 @@ fn writers_that_race_for_one_table_on_s3_lose_no_row() {
         assert_eq!(steps.count().await.unwrap(), WRITERS * APPENDS);
         assert_eq!(session.table("steps").await.unwrap().count().await.unwrap(), WRITERS * APPENDS);
     });
+}
+
+#[test]
+fn processes_that_extract_into_one_bucket_at_once_lose_no_row() {
+    let Some(weed) = rig("s3", "weed") else { return };
+    let s3 = S3::start(&weed);
+    let shop = Shop::open(ORDERS, NIGHT, "");
+    // Two machines: a project folder each, one place of the tables.
+    let machines = [project(&shop, &s3, "shared"), project(&shop, &s3, "shared")];
+    let running = machines.each_ref().map(|machine| {
+        let mut command = machine.command(&["extract"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    });
+    for child in running {
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        // Who loses a race either tries again or says that the other was faster.
+        assert!([0, 75].contains(&ran.code), "{}: {}", ran.code, ran.all());
+        assert!(!ran.all().contains("panicked"), "{}", ran.all());
+    }
+    let [machine, _] = &machines;
+    machine.run(&["extract"]).succeeded();
+    assert!(machine.raw_contents() == undisturbed()["raw"], "a row was lost, or is there twice");
 }

@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::OnceLock,
 };
 
 use sandbox::{Running, ServeOptions, World, WorldOptions};
@@ -28,6 +29,11 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn open(orders: u32, as_of: &str, faults: &str) -> Self {
+        Self::open_with(orders, as_of, faults, true)
+    }
+
+    /// The same, and whether the vendors' limits are lifted.
+    pub(crate) fn open_with(orders: u32, as_of: &str, faults: &str, lift_limits: bool) -> Self {
         let world = World::new(WorldOptions {
             seed: 7,
             orders,
@@ -40,7 +46,7 @@ impl Shop {
             .unwrap();
         let options = ServeOptions {
             faults: faults.parse().unwrap(),
-            lift_limits: true,
+            lift_limits,
             ..ServeOptions::default()
         };
         let running = runtime.block_on(sandbox::serve(world, options)).unwrap();
@@ -75,7 +81,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -172,6 +178,21 @@ impl Project {
         }
         contents
     }
+}
+
+/// What the usual night ends in when nothing goes wrong; made once for all tests.
+pub(crate) fn undisturbed() -> &'static BTreeMap<String, Vec<String>> {
+    static CONTENTS: OnceLock<BTreeMap<String, Vec<String>>> = OnceLock::new();
+    CONTENTS.get_or_init(|| {
+        let shop = Shop::open(ORDERS, NIGHT, "");
+        let project = Project::new(&shop.url());
+        project.run(&["run", "nightly"]).succeeded();
+        let contents = project.contents();
+        for (table, rows) in &contents {
+            assert!(!rows.is_empty(), "{table} is empty, and a comparison would prove nothing");
+        }
+        contents
+    })
 }
 
 /// The binary under test.

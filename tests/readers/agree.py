@@ -22,6 +22,8 @@ import pyarrow.compute
 from deltalake import DeltaTable
 
 TABLES = [
+    "raw/shopify/orders",
+    "ops/steps",
     "staging/stg_shopify__orders",
     "staging/stg_shopify__order_lines",
     "marts/fct_order_line_costs",
@@ -50,7 +52,15 @@ def inkhouse(binary, project, sql):
 
 
 def normal(value):
-    return format(Decimal(value if value not in (None, "") else 0).normalize(), "f")
+    """One text for one figure; a sum of nothing is NULL, which is neither zero nor a gap in a file."""
+    return "NULL" if value is None else format(Decimal(value).normalize(), "f")
+
+
+def query_name(table):
+    """How a query names it: `raw` and `ops` by their schemas, models by their names."""
+    if table.startswith(("raw/", "ops/")):
+        return table.replace("/", ".")
+    return table.rsplit("/", 1)[1]
 
 
 def main():
@@ -63,13 +73,20 @@ def main():
         delta = DeltaTable(path).to_pyarrow_table()
         money = [f.name for f in delta.schema if pyarrow.types.is_decimal(f.type)]
         sums = "".join(f', cast(sum("{c}") as varchar)' for c in money)
-        ours = inkhouse(binary, project, f"select count(*){sums} from {name}")
+        # CSV does not tell NULL from an empty text, so a NULL gets a name.
+        named = "".join(f", coalesce(cast(sum(\"{c}\") as varchar), 'NULL')" for c in money)
+        ours = inkhouse(binary, project, f"select count(*){named} from {query_name(table)}")
+        ours = [None if value == "NULL" else value for value in ours]
         by_duckdb = connection.execute(
             f"select count(*){sums} from delta_scan('file://{path}')"
         ).fetchone()
         frame = polars.scan_delta(path)
+        # Polars sums nothing to zero, where SQL says NULL.
         by_polars = [frame.select(polars.len()).collect().item()] + [
-            frame.select(polars.col(c).sum()).collect().item() for c in money
+            frame.select(
+                polars.when(polars.col(c).count() > 0).then(polars.col(c).sum())
+            ).collect().item()
+            for c in money
         ]
         by_deltalake = [delta.num_rows] + [pyarrow.compute.sum(delta[c]).as_py() for c in money]
         for i, column in enumerate(["rows"] + money):

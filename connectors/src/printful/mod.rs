@@ -169,6 +169,12 @@ fn size(reply: &Reply) -> u64 {
     u64::try_from(reply.body.len()).unwrap_or(u64::MAX)
 }
 
+/// How far a list's offset moves on after a page: never beyond what was asked for, since a record
+/// that came twice would push another one out between two pages.
+fn advance(records: usize, asked: u64) -> u64 {
+    u64::try_from(records).map_or(asked, |records| records.min(asked))
+}
+
 fn page(decoder: Decoder, bookmark: Bookmark, more: bool, bytes: u64) -> Result<Page> {
     let decoded = decoder.finish()?;
     Ok(Page { rows: decoded.rows, rejects: decoded.rejects, bookmark, more, bytes })

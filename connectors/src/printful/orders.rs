@@ -5,7 +5,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{AT_ONCE, Envelope, Printful, page, parse, size};
+use super::{AT_ONCE, Envelope, Printful, advance, page, parse, size};
 use crate::{
     Bookmark, Page, Result, Stream,
     kit::{
@@ -80,7 +80,7 @@ impl Printful {
         for order in &answer.result {
             newest = newest.max(take(order, sweep, decoder));
         }
-        let count = u64::try_from(answer.result.len()).unwrap_or(PAGE_SIZE);
+        let count = advance(answer.result.len(), PAGE_SIZE);
         sweep.position += count;
         let is_end = match answer.paging {
             Some(paging) => sweep.position >= paging.total,

@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{AT_ONCE, Envelope, Printful, page, parse, size};
+use super::{AT_ONCE, Envelope, Printful, advance, page, parse, size};
 use crate::{
     Bookmark, Error, Page, Result, Stream,
     kit::{
@@ -89,7 +89,7 @@ impl Printful {
         }
         let (path, reply) = self.store_products(offset, PAGE_SIZE).await?;
         let listed: Envelope<Vec<Listed>> = parse(&reply)?;
-        let count = u64::try_from(listed.result.len()).unwrap_or(PAGE_SIZE);
+        let count = advance(listed.result.len(), PAGE_SIZE);
         let next = offset + count;
         let is_end = match listed.paging {
             Some(paging) => next >= paging.total,

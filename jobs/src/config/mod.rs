@@ -94,7 +94,10 @@ impl Config {
     pub fn parse(folder: &Path, text: &str) -> Result<Self, Failure> {
         let source = Source { path: FILE.to_owned(), text: text.to_owned() };
         let root = DeTable::parse(&source.text)
-            .map_err(|error| excerpt::toml_failure(FILE, &source.text, &error))?;
+            .map_err(|error| excerpt::toml_failure(FILE, &source.text, &error))
+            .map_err(|failure| {
+                failure.with_hint("`inkhouse init DIR` writes a sound one to compare with")
+            })?;
         let mut config = Self {
             url: place_url(folder, DEFAULT_URL).map_err(Failure::config)?,
             folder: folder.to_owned(),

@@ -198,33 +198,25 @@ fn number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("`{text}` is no number"))
 }
 
-/// Changes the records of a good answer; the body unchanged where it holds none.
-pub(crate) fn change_records(kind: FaultKind, body: &str) -> String {
-    let Ok(mut answer) = serde_json::from_str::<Value>(body) else { return body.to_owned() };
-    let Some(records) = records(&mut answer) else { return body.to_owned() };
+/// Changes the records of a good answer; `None` where that changes nothing: no records, one record
+/// in another order, an answer that is no JSON.
+pub(crate) fn change_records(kind: FaultKind, body: &str) -> Option<String> {
+    let original = serde_json::from_str::<Value>(body).ok()?;
+    let mut answer = original.clone();
+    let records = records(&mut answer)?;
     match kind {
-        FaultKind::Duplicate => {
-            if let Some(first) = records.first().cloned() {
-                records.push(first);
-            }
-        }
+        FaultKind::Duplicate => records.push(records.first()?.clone()),
         FaultKind::Reorder => records.reverse(),
-        FaultKind::WrongType => {
-            if let Some(record) = records.first_mut().and_then(record_of) {
-                mistype(record);
-            }
-        }
+        FaultKind::WrongType => mistype(records.first_mut().and_then(record_of)?),
         FaultKind::UnknownField => {
-            if let Some(record) = records.first_mut().and_then(record_of) {
-                record.insert(
-                    "x_unannounced".to_owned(),
-                    json!({"since": "2026-11", "steps": [1, 2]}),
-                );
-            }
+            records
+                .first_mut()
+                .and_then(record_of)?
+                .insert("x_unannounced".to_owned(), json!({"since": "2026-11", "steps": [1, 2]}));
         }
-        _ => {}
+        _ => return None,
     }
-    answer.to_string()
+    (answer != original).then(|| answer.to_string())
 }
 
 /// The list of records in any vendor's envelope.
@@ -316,17 +308,21 @@ mod tests {
             r#"{"data":{"orders":{"nodes":[{"id":1,"title":"a"},{"id":2}]}}}"#,
             r#"{"data":{"orders":{"edges":[{"node":{"id":1,"title":"a"}},{"node":{"id":2}}]}}}"#,
         ] {
-            assert_eq!(
-                change_records(FaultKind::Duplicate, body).matches("\"title\"").count(),
-                2,
-                "{body}"
-            );
-            assert!(change_records(FaultKind::WrongType, body).contains("unexpected"), "{body}");
-            assert!(
-                change_records(FaultKind::UnknownField, body).contains("x_unannounced"),
-                "{body}"
-            );
-            assert_ne!(change_records(FaultKind::Reorder, body), body);
+            let changed = |kind| change_records(kind, body).unwrap();
+            assert_eq!(changed(FaultKind::Duplicate).matches("\"title\"").count(), 2, "{body}");
+            assert!(changed(FaultKind::WrongType).contains("unexpected"), "{body}");
+            assert!(changed(FaultKind::UnknownField).contains("x_unannounced"), "{body}");
+            assert_ne!(changed(FaultKind::Reorder), body);
         }
+    }
+
+    #[test]
+    fn what_changes_nothing_is_no_fault() {
+        for body in ["no JSON", "{}", "[]", r#"{"data":{"id":1}}"#] {
+            for (_, kind) in KINDS {
+                assert_eq!(change_records(kind, body), None, "{kind} of {body}");
+            }
+        }
+        assert_eq!(change_records(FaultKind::Reorder, r#"[{"id":1}]"#), None);
     }
 }

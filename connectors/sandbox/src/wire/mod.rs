@@ -148,7 +148,8 @@ impl Running {
         matching.map(|(_, count)| count).sum()
     }
 
-    /// How many answers the fault plan spoiled.
+    /// How many answers the fault plan spoiled. One that it names and that has nothing to spoil (no
+    /// records to repeat, nothing imported) is not counted.
     pub fn faults_served(&self) -> u64 {
         self.shop.faulted.load(Ordering::Relaxed)
     }
@@ -199,18 +200,18 @@ async fn answer(
     };
     let number = shop.count(vendor, head.method.as_str());
     let fault = shop.faults.of(vendor, number);
-    if fault.is_some() {
-        shop.faulted.fetch_add(1, Ordering::Relaxed);
-    }
     if let Some(fault) = fault {
         if fault.kind == FaultKind::Close {
+            shop.spoiled();
             visitor.hang_up();
             return response(Answer::new(500, String::new()));
         }
         if fault.kind == FaultKind::Slow {
+            shop.spoiled();
             tokio::time::sleep(Duration::from_millis(fault.milliseconds)).await;
         }
         if let Some(refusal) = refusal(vendor, fault) {
+            shop.spoiled();
             return response(refusal);
         }
     }
@@ -218,15 +219,17 @@ async fn answer(
     let call =
         Call::new(head.method.as_str(), rest, query, &head.headers, &body, fault.map(|f| f.kind));
     let mut answer = shop.dispatch(vendor, &call);
-    match fault {
-        Some(Fault { kind: FaultKind::Truncate, .. }) => return cut_off(answer),
-        Some(fault) if answer.status < 300 => {
-            if let FaultKind::Duplicate
-            | FaultKind::Reorder
-            | FaultKind::WrongType
-            | FaultKind::UnknownField = fault.kind
-            {
-                answer.body = change_records(fault.kind, &answer.body);
+    match fault.map(|fault| fault.kind) {
+        Some(FaultKind::Truncate) => {
+            shop.spoiled();
+            return cut_off(answer);
+        }
+        // Only an import is answered so, and its first profile was refused.
+        Some(FaultKind::ImportError) if answer.status == 202 => shop.spoiled(),
+        Some(kind) if answer.status < 300 => {
+            if let Some(body) = change_records(kind, &answer.body) {
+                shop.spoiled();
+                answer.body = body;
             }
         }
         _ => {}
@@ -235,6 +238,11 @@ async fn answer(
 }
 
 impl Shop {
+    /// Counts an answer that is not what it would have been on a calm day.
+    fn spoiled(&self) {
+        self.faulted.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts a request; its number among the vendor's, from 1.
     fn count(&self, vendor: usize, method: &str) -> u64 {
         let name = VENDORS.get(vendor).copied().unwrap_or("");
