@@ -77,7 +77,7 @@ fn every_folder_of_the_house_has_its_manual() {
 }
 
 #[test]
-fn every_model_has_prose_a_header_and_described_columns() {
+fn every_model_has_prose_and_a_header() {
     let mut faults = Vec::new();
     let models = files(&root().join("sql"), "sql");
     assert!(models.len() > 30, "found {} models only", models.len());
