@@ -149,9 +149,15 @@ fn duration(model: &ModelReport) -> Duration {
 
 /// What failed, if anything did: models' own failures, not what was skipped for them.
 pub fn failure(report: &BuildReport) -> Option<Failure> {
-    let mut failed = report.models.iter().filter(|model| model.status == ModelStatus::Failed);
+    let kind_of =
+        |model: &ModelReport| model.error.as_ref().map_or(Kind::Bug, |error| kind_of(error.kind));
+    let failed = report.models.iter().filter(|model| model.status == ModelStatus::Failed);
+    let mut failed: Vec<&ModelReport> = failed.collect();
+    // What will fail again comes first: to run it once more helps only when nothing else is wrong.
+    failed.sort_by_key(|model| kind_of(model) == Kind::Busy);
+    let mut failed = failed.into_iter();
     let first = failed.next()?;
-    let kind = first.error.as_ref().map_or(Kind::Bug, |error| kind_of(error.kind));
+    let kind = kind_of(first);
     let mut failure = Failure::new(kind, format!("model `{}` failed", first.name));
     if let Some(error) = &first.error {
         failure = failure.with_cause(error.message.clone());

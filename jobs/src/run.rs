@@ -173,7 +173,15 @@ async fn go(
         history: &mut history,
         report: RunReport { run_id, ..RunReport::default() },
     };
-    let ended = run.steps(prepared).await;
+    let ended = match run.steps(prepared).await {
+        // The wait for another try was broken off.
+        Err(failure) if failure.kind() == Kind::Busy && stop.is_requested() => {
+            Err(Failure::new(Kind::Interrupted, "stopped before another try")
+                .with_cause(failure.one_line())
+                .with_kept("what was committed stays; run it again to go on"))
+        }
+        ended => ended,
+    };
     let report = run.report;
     let ended = match (stop.reason(), ended) {
         (Some(reason), Err(failure)) if failure.kind() == Kind::Interrupted => {

@@ -35,8 +35,6 @@ pub enum OpsTable {
     CheckResults,
     /// One row per destination, export and key: what was last acknowledged.
     ExportState,
-    /// One row per job that a destination was given.
-    ExportJobs,
 }
 
 /// Views over the tables above that queries know as `ops.<name>`: name and SQL.
@@ -54,14 +52,8 @@ use Kind::{Count, Text, Time};
 
 impl OpsTable {
     /// All of them.
-    pub const ALL: &[Self] = &[
-        Self::Runs,
-        Self::Steps,
-        Self::Rejects,
-        Self::CheckResults,
-        Self::ExportState,
-        Self::ExportJobs,
-    ];
+    pub const ALL: &[Self] =
+        &[Self::Runs, Self::Steps, Self::Rejects, Self::CheckResults, Self::ExportState];
 
     /// The name below `ops.`.
     pub fn name(self) -> &'static str {
@@ -71,7 +63,6 @@ impl OpsTable {
             Self::Rejects => "rejects",
             Self::CheckResults => "check_results",
             Self::ExportState => "export_state",
-            Self::ExportJobs => "export_jobs",
         }
     }
 
@@ -83,7 +74,6 @@ impl OpsTable {
             Self::Rejects => &["reject_id"],
             Self::CheckResults => &["run_id", "model", "check_name"],
             Self::ExportState => &["key_hash", "destination", "export"],
-            Self::ExportJobs => &["job_id", "destination", "export"],
         }
     }
 
@@ -150,16 +140,6 @@ impl OpsTable {
                 ("error_detail", Text),
                 ("sent_at", Time),
                 ("acknowledged_at", Time),
-            ],
-            Self::ExportJobs => &[
-                ("destination", Text),
-                ("export", Text),
-                ("job_id", Text),
-                ("run_id", Text),
-                ("status", Text),
-                ("rows", Count),
-                ("submitted_at", Time),
-                ("finished_at", Time),
             ],
         }
     }

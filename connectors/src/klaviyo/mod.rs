@@ -17,7 +17,7 @@ mod mapping;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
@@ -200,7 +200,9 @@ impl Destination for Klaviyo {
                 page = done(self.imports.get_absolute(&next)?.send().await?)?.json()?;
             }
         }
-        let named = u64::try_from(rejected.len()).unwrap_or(u64::MAX);
+        // Klaviyo may name one profile for several reasons.
+        let profiles: BTreeSet<&str> = rejected.iter().map(|(name, _)| name.as_str()).collect();
+        let named = u64::try_from(profiles.len()).unwrap_or(u64::MAX);
         Ok(Outcome::Done { rejected, unnamed: failed.saturating_sub(named) })
     }
 }

@@ -290,6 +290,10 @@ impl<'a> Courier<'a> {
     ) -> Result<()> {
         let reasons: FxHashMap<Key, Rejection> =
             rejected.into_iter().map(|(name, reason)| (self.state.key(&name), reason)).collect();
+        // A name that is no row of the job is as good as none.
+        let found = job.rows.iter().filter(|(key, _)| reasons.contains_key(key)).count();
+        let unnamed =
+            unnamed + u64::try_from(reasons.len().saturating_sub(found)).unwrap_or(u64::MAX);
         // Some of these did not arrive and the vendor does not say which: none is taken as done.
         let lost = (unnamed > 0).then(|| Rejection {
             code: "unnamed_failures".to_owned(),

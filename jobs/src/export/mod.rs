@@ -90,8 +90,8 @@ pub struct ExportReport {
 /// Delivers what changed of one export, under the delivery's own lock.
 ///
 /// # Errors
-/// Busy, when another run delivers the same. When the release cannot be read, the vendor refuses access, or state cannot be written. What
-/// was acknowledged until then stays acknowledged.
+/// Busy, when another run delivers the same. When the release cannot be read, the vendor refuses
+/// access, or state cannot be written. What was acknowledged until then stays acknowledged.
 pub async fn run(context: &ExportContext<'_>, export: &Export) -> Result<ExportReport> {
     let subject = Subject::Delivery {
         destination: export.destination.name(),
@@ -206,10 +206,11 @@ enum Verdict {
 fn judge(state: &Acknowledgements, delivery: &Delivery, now: DateTime<Utc>) -> Verdict {
     let (key, payload_hash) = state.fingerprint(delivery);
     match state.last(key) {
+        // Its job has not ended; it is asked about at the start of every run. A newer payload waits
+        // for that too: of two jobs under way nobody knows which the vendor ends last.
+        Some(last) if last.status == Status::Pending => Verdict::Resting,
         Some(last) if last.payload_hash == payload_hash => match last.status {
-            Status::Acknowledged => Verdict::Unchanged,
-            // Its job has not ended; it is asked about at the start of every run.
-            Status::Pending => Verdict::Resting,
+            Status::Acknowledged | Status::Pending => Verdict::Unchanged,
             Status::Rejected if now - last.at < RETRY_REJECTED_AFTER => Verdict::Resting,
             Status::Rejected | Status::Lost => Verdict::Send,
         },
