@@ -251,6 +251,7 @@ impl Cause {
         search(error, &|error| Self::of_io(error.downcast_ref()?))
             .or_else(|| search(error, &Self::of_server))
             .or_else(|| search(error, &|error| Self::of_store(error.downcast_ref()?)))
+            .or_else(|| search(error, &Self::of_text))
     }
 
     fn of_io(error: &io::Error) -> Option<Self> {
@@ -272,6 +273,14 @@ impl Cause {
         let refused = text.starts_with("Server returned non-2xx status code: 403")
             || text.starts_with("Server returned non-2xx status code: 401");
         refused.then_some(Self::Refused)
+    }
+
+    /// Reading a log, the Delta crates turn what the store said into text; this is how it begins.
+    fn of_text(error: &(dyn StdError + 'static)) -> Option<Self> {
+        let text = error.to_string();
+        let (_, said) = text.split_once("Error interacting with object store: ")?;
+        let refused = ["status code: 401", "status code: 403"].iter().any(|s| said.contains(s));
+        Some(if refused { Self::Refused } else { Self::Silent })
     }
 
     fn of_store(error: &object_store::Error) -> Option<Self> {
@@ -329,6 +338,16 @@ mod tests {
     fn a_silent_store_is_busy_and_a_refusing_one_is_access() {
         let silent = stored(Box::new(io::Error::other("connection closed")));
         assert_eq!(silent.kind(), ErrorKind::Busy);
+        let log = |said: &str| Error::Table {
+            table: "raw.x.y".to_owned(),
+            doing: "reading its log",
+            source: Box::new(DeltaTableError::Generic(format!(
+                "Error interacting with object store: Generic S3 error: {said}"
+            ))),
+        };
+        assert_eq!(log("error sending request").kind(), ErrorKind::Busy);
+        let turned_away = log("Server returned non-2xx status code: 403 Forbidden");
+        assert_eq!(turned_away.kind(), ErrorKind::Access);
         let refused = stored("Server returned non-2xx status code: 403 Forbidden: x".into());
         assert_eq!(refused.kind(), ErrorKind::Access);
     }

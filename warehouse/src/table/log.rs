@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::files::DataFile;
 use super::types::stored_schema;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// Commits between two checkpoints.
 const CHECKPOINT_EVERY: u64 = 50;
@@ -96,6 +96,11 @@ impl Log {
             Ok(state) if state.version() == number => Ok(state),
             Ok(_) => Err(missing()),
             Err(error) => {
+                let error = self.failed("reading its log")(error);
+                // A store that does not answer says nothing about what is there.
+                if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Access) {
+                    return Err(error);
+                }
                 tracing::debug!(table = self.name, version, %error, "version does not load");
                 Err(missing())
             }
