@@ -182,6 +182,13 @@ pub async fn take(
         if !create(&objects, &path(&folder, token), &holder).await? {
             continue; // somebody was quicker; see who
         }
+        if self::numbers(&objects, &folder).await?.last().is_some_and(|newest| *newest > token) {
+            // The number was free again only because a later holder had cleared it away.
+            if let Err(error) = objects.delete(&path(&folder, token)).await {
+                tracing::debug!(name, token, %error, "a lock that came too late was left behind");
+            }
+            continue;
+        }
         for old in numbers {
             // One that stays does no harm: the highest number counts.
             if let Err(error) = objects.delete(&path(&folder, old)).await {
