@@ -63,7 +63,8 @@ fn a_daemon_that_is_told_to_stop_in_mid_extract_keeps_what_it_read() {
         stream.read_to_string(&mut said).unwrap();
     }
     assert_eq!(daemon.0.wait().unwrap().code(), Some(0), "{said}");
-    assert!(took < Duration::from_secs(10), "it took {took:?} to stop:\n{said}");
+    // Well within the minute that the page would have taken.
+    assert!(took < Duration::from_secs(45), "it took {took:?} to stop:\n{said}");
     assert!(said.contains("`often` begins"), "{said}");
     assert!(said.contains("job `often` was stopped in its extract"), "{said}");
 
