@@ -9,8 +9,8 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use warehouse::{
-    BuildEvent, BuildOptions, BuildReport, CheckStatus, ModelReport, ModelStatus, Project,
-    Warehouse,
+    BuildEvent, BuildOptions, BuildReport, CheckStatus, Environment, ModelReport, ModelStatus,
+    Project, Warehouse,
 };
 
 use crate::{
@@ -79,6 +79,7 @@ pub async fn run(building: &Building<'_>, select: &[String]) -> Result<Built, Fa
     let ended = Mutex::new(0_usize);
     let printer = building.printer.clone();
     let options = BuildOptions {
+        environment: Environment::default(),
         select: select.to_vec(),
         run_id: building.run_id.to_owned(),
         now: started_at,

@@ -126,7 +126,7 @@ impl Writer {
 /// # Errors
 /// When the query does not plan or fails.
 pub async fn rows(house: &House, sql: &str) -> Result<Vec<Vec<String>>, Failure> {
-    let mut answer = house.warehouse.query(&house.project, sql, ReadAt::Current).await?;
+    let mut answer = house.warehouse.query(&house.project, sql, &ReadAt::default()).await?;
     let mut rows = Vec::new();
     while let Some(batch) = answer.next().await {
         let batch = batch.map_err(|error| {

@@ -121,7 +121,7 @@ fn stamp(at: DateTime<Utc>) -> String {
 /// When each job began last.
 async fn last_runs(house: &House) -> Result<BTreeMap<String, DateTime<Utc>>, Failure> {
     let sql = "select job, max(started_at) as started_at from ops.runs group by job";
-    let rows = house.warehouse.query(&house.project, sql, ReadAt::Current).await?;
+    let rows = house.warehouse.query(&house.project, sql, &ReadAt::default()).await?;
     let batches: Vec<_> = rows.try_collect().await.map_err(|error| {
         Failure::new(crate::failure::Kind::Data, "`ops.runs` cannot be read")
             .with_cause(error.to_string())

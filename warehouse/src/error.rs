@@ -91,6 +91,23 @@ pub enum Error {
     /// A name is no table name.
     #[error("`{0}` is no table name")]
     Name(String),
+    /// A name is no name for an environment.
+    #[error("`{0}` is no name for an environment")]
+    EnvironmentName(String),
+    /// There is no such environment, or nothing was built in it.
+    #[error("nothing was built in environment `{environment}` yet")]
+    NoRelease {
+        /// Its name.
+        environment: String,
+    },
+    /// There is no such release.
+    #[error("environment `{environment}` has no release {number}")]
+    UnknownRelease {
+        /// Its name.
+        environment: String,
+        /// The number asked for.
+        number: u64,
+    },
     /// Another writer changed the table first; nothing of this write is visible.
     #[error("another run wrote `{table}` at the same time; nothing of this write was kept")]
     Race {
@@ -158,6 +175,9 @@ impl Error {
         match self {
             Self::Root { .. }
             | Self::Name(_)
+            | Self::EnvironmentName(_)
+            | Self::UnknownRelease { .. }
+            | Self::NoRelease { .. }
             | Self::Findings(_)
             | Self::Query { .. }
             | Self::UnknownModel { .. }
@@ -180,6 +200,18 @@ impl Error {
                 return Some("run it again when the other run has ended".to_owned());
             }
             Self::Missing { .. } => return Some("build or extract it first".to_owned()),
+            Self::EnvironmentName(_) => {
+                return Some("lower-case letters, digits and `_`, a letter first".to_owned());
+            }
+            Self::UnknownRelease { .. } => {
+                return Some("`inkhouse releases` lists what there is".to_owned());
+            }
+            Self::NoRelease { environment } if environment == "prod" => {
+                return Some("`inkhouse build` makes the first release".to_owned());
+            }
+            Self::NoRelease { environment } => {
+                return Some(format!("`inkhouse build --env {environment}` makes it"));
+            }
             Self::NotBuilt { model } => return Some(format!("build `+{model}` first")),
             Self::Query { hint, .. } | Self::UnknownModel { hint, .. } => return hint.clone(),
             Self::Findings(findings) => {

@@ -5,6 +5,7 @@
 //! This crate knows no vendor.
 
 mod bookmark;
+mod environment;
 mod error;
 mod functions;
 mod landing;
@@ -18,6 +19,7 @@ mod warehouse;
 
 /// A value for a parameter of a query.
 pub use datafusion::common::ScalarValue;
+pub use environment::Environment;
 pub use error::{Error, ErrorKind, Result};
 pub use landing::{Landed, Landing, LandingSpec, Rejected};
 pub use model::{
@@ -25,7 +27,7 @@ pub use model::{
     ModelReport, ModelSource, ModelStatus, Project, ReadAt, Severity, model_test,
 };
 pub use ops::OpsTable;
-pub use release::Release;
+pub use release::{Basis, Release, TableAt};
 pub use session::Options;
 pub use store::Store;
 pub use table::{Layer, Snapshot, Staged, Table, TableName};

@@ -34,9 +34,9 @@ pub(super) struct Arguments {
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let sql = sql(&arguments)?;
     let house = context.house()?;
-    let at = arguments.release.map_or(ReadAt::Current, ReadAt::Release);
+    let at = ReadAt { release: arguments.release, ..ReadAt::default() };
     let mut rows = tokio::select! {
-        rows = house.warehouse.query(&house.project, &sql, at) => rows?,
+        rows = house.warehouse.query(&house.project, &sql, &at) => rows?,
         () = context.stop.requested() => return Err(stopped()),
     };
     let format = if context.globals.json { Format::Json } else { arguments.format };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use connectors::registry;
-use warehouse::TableName;
+use warehouse::{Environment, TableName};
 
 use super::Context;
 use crate::{
@@ -46,7 +46,7 @@ const ERROR_WIDTH: usize = 72;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let house = context.house()?;
-    let release = house.warehouse.current_release().await?;
+    let release = house.warehouse.current_release(&Environment::default()).await?;
     let streams = streams(&house).await?;
     let runs = output::rows(&house, RUNS).await?;
     let mut problems = Vec::new();

@@ -69,7 +69,7 @@ pub(super) async fn compare(house: &House, folder: &Path) -> Result<Taste, Failu
     let truth = favourites(&folder.join("people.csv"))?;
     let sql = "select customer_id, design_family from fct_customer_family_affinity \
                where affinity_rank = 1";
-    let mut rows = house.warehouse.query(&house.project, sql, ReadAt::Current).await?;
+    let mut rows = house.warehouse.query(&house.project, sql, &ReadAt::default()).await?;
     let mut taste = Taste::default();
     let mut of_family: BTreeMap<u16, u64> = BTreeMap::new();
     while let Some(batch) = rows.next().await {

@@ -183,7 +183,7 @@ async fn compare_lines(
         "select order_id, order_line_id, cost_basis, {} from fct_order_lines order by cast(order_line_id as bigint)",
         columns.join(", ")
     );
-    let mut rows = house.warehouse.query(&house.project, &sql, ReadAt::Current).await?;
+    let mut rows = house.warehouse.query(&house.project, &sql, &ReadAt::default()).await?;
     let mut next = truth.next()?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(|error| {
@@ -295,7 +295,7 @@ async fn compare_unattributed(
     let sql = "select source_system || ' ' || source_document_id || ' ' || component || ' (' || \
          unattributed_reason || ')' as name, cast(sum(margin_amount) as decimal(18, 4)) as amount \
          from fct_unattributed_costs group by name having sum(margin_amount) <> 0";
-    let mut rows = house.warehouse.query(&house.project, sql, ReadAt::Current).await?;
+    let mut rows = house.warehouse.query(&house.project, sql, &ReadAt::default()).await?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(|error| {
             Failure::new(Kind::Data, "`fct_unattributed_costs` cannot be read")

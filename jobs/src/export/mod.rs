@@ -131,7 +131,7 @@ async fn deliver(context: &ExportContext<'_>, export: &Export) -> Result<ExportR
     let sql = format!("select * from {}", export.name);
     let mut rows = context
         .warehouse
-        .query(context.project, &sql, ReadAt::Current)
+        .query(context.project, &sql, &ReadAt::default())
         .await
         .with_context(|| format!("export `{}` reads its model", export.name))?;
 

@@ -172,6 +172,7 @@ impl House {
         let source = ModelSource { path: "exports/people.sql".to_owned(), text: model.to_owned() };
         let project = Project::load(vec![source]).unwrap();
         let options = BuildOptions {
+            environment: warehouse::Environment::default(),
             select: Vec::new(),
             run_id: "build".to_owned(),
             now: NIGHT.parse().unwrap(),
@@ -220,7 +221,7 @@ impl House {
     async fn states(&self) -> Vec<String> {
         let sql = "select concat_ws(' ', status, job_id, error_code) as state \
                    from ops.export_state order by state";
-        let stream = self.warehouse.query(&self.project, sql, ReadAt::Current).await.unwrap();
+        let stream = self.warehouse.query(&self.project, sql, &ReadAt::default()).await.unwrap();
         let batches: Vec<RecordBatch> = stream.try_collect().await.unwrap();
         let texts = batches.iter().flat_map(|batch| batch.column(0).as_string::<i32>().iter());
         texts.flatten().map(str::to_owned).collect()

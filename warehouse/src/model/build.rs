@@ -1,7 +1,7 @@
 //! Building: models along the graph, each written, checked, then committed; at the end one release.
 //!
-//! A model runs when its fingerprint (normalised SQL, versions of what it reads, engine) differs
-//! from the one in the current release, so a night without a new row rebuilds nothing. When a
+//! A model runs when what its rows are a function of (normalised plan, what its inputs hold,
+//! engine) differs from what the current release says, so a night without a new row rebuilds nothing. When a
 //! model fails, its table stays, what reads it is skipped, the others go on, and nothing is
 //! released: readers keep the release before.
 
@@ -21,23 +21,24 @@ use datafusion::prelude::{DataFrame, ident};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
-use xxhash_rust::xxh3::xxh3_128;
 
 pub use self::report::{BuildEvent, BuildReport, Failure, ModelReport, ModelStatus};
 use self::report::{report_of, write_check_results};
-use super::check::{explain, outputs};
+use super::check::{Planned, explain, outputs, plan_all};
 use super::checks::{self, CheckResult, CheckStatus};
 use super::definition::Model;
 use super::header::{Header, Kind};
 use super::inputs::Inputs;
+use super::normal;
 use super::project::{Project, landed_schemas};
 use super::query::models_of;
-use super::references::Target;
 use super::scope::{Scope, plain};
+use crate::environment::Environment;
+use crate::release::{Basis, Release, TableAt};
 use crate::table::{Snapshot, Staged};
-use crate::{Error, ErrorKind, Release, Result, Warehouse};
+use crate::{Error, ErrorKind, Result, Warehouse};
 
-/// Part of every fingerprint: another engine may compute other rows.
+/// Part of every basis: another engine may compute other rows.
 const ENGINE: &str = concat!(env!("CARGO_PKG_VERSION"), " 1");
 
 /// Rows of a batch. Sorts and their merges hold several batches of each of their inputs, so wide
@@ -49,6 +50,8 @@ const ROWS_WHEN_STARVED: &str = "1024";
 /// What to build, and who is told.
 #[derive(Clone)]
 pub struct BuildOptions {
+    /// Where; `prod` is what everybody reads.
+    pub environment: Environment,
     /// Names, `+name`, `name+`; empty for everything.
     pub select: Vec<String>,
     /// The run, for `ops.check_results` and the release.
@@ -64,6 +67,7 @@ pub struct BuildOptions {
 impl fmt::Debug for BuildOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BuildOptions")
+            .field("environment", &self.environment)
             .field("select", &self.select)
             .field("run_id", &self.run_id)
             .field("now", &self.now)
@@ -86,40 +90,48 @@ impl Warehouse {
         let selected = project.select(&options.select)?;
         let selected: Vec<&Model> =
             selected.into_iter().filter(|model| model.header.kind != Kind::View).collect();
-        let standing = self.current_release().await?;
+        let environment = &options.environment;
+        let standing = self.current_release(environment).await?;
+        let planned = plan_all(project, raw_schemas)?;
         let raw_schemas = landed_schemas(raw_schemas)?;
         let raw = self.landed(&raw_schemas).await?;
-        let marks = raw.iter().map(|(name, snapshot)| (name.clone(), contents(snapshot)));
-        let marks: BTreeMap<String, String> = marks.collect();
-        let versions = standing.as_ref().map(|release| models_of(&release.tables));
-        let mut versions = versions.unwrap_or_default();
-        versions.retain(|name, _| {
+        let raw_at = raw.iter().map(|(name, snapshot)| (name.clone(), table_at(snapshot)));
+        let raw_at: BTreeMap<String, TableAt> = raw_at.collect();
+        let models = standing.as_ref().map(|release| models_of(&release.tables));
+        let mut models = models.unwrap_or_default();
+        models.retain(|name, _| {
             project.model(name).is_some_and(|model| model.header.kind != Kind::View)
         });
-        let fingerprints = standing.as_ref().map(|release| release.fingerprints.clone());
-        let inputs = Inputs { warehouse: self, project, raw_schemas: &raw_schemas, raw, versions };
+        let bases = standing.as_ref().map(|release| release.models.clone());
+        let inputs = Inputs { warehouse: self, project, raw_schemas: &raw_schemas, raw, models };
         let mut build = Build {
             inputs,
             options,
-            fingerprints: fingerprints.unwrap_or_default(),
-            marks,
+            plans: digests(project, &planned)?,
+            bases: bases.unwrap_or_default(),
+            raw_at,
             reports: Vec::new(),
         };
         build.run(&selected).await;
-        let Build { inputs, mut fingerprints, marks, reports, .. } = build;
+        let Build { inputs, mut bases, raw_at, reports, .. } = build;
         write_check_results(self, &reports, options).await?;
         let mut report = BuildReport { release: None, models: reports };
         if !report.is_ok() {
             return Ok(report);
         }
-        let mut tables = inputs.versions;
-        fingerprints.retain(|name, _| tables.contains_key(name));
-        tables.extend(inputs.raw.iter().map(|(name, raw)| (name.clone(), raw.version())));
-        fingerprints.extend(marks);
-        if changed(standing.as_ref(), &tables, &fingerprints) {
-            let previous = standing.map(|release| release.number);
-            let release =
-                self.publish(previous, options.now, &options.run_id, tables, fingerprints).await?;
+        let mut tables = inputs.models;
+        bases.retain(|name, _| tables.contains_key(name));
+        tables.extend(raw_at);
+        if changed(standing.as_ref(), &tables, &bases) {
+            let release = Release {
+                number: standing.map_or(0, |release| release.number).saturating_add(1),
+                created_at: options.now,
+                run_id: options.run_id.clone(),
+                note: None,
+                tables,
+                models: bases,
+            };
+            self.publish(environment, &release).await?;
             report.release = Some(release.number);
             (options.on_event)(BuildEvent::Released { number: release.number });
         }
@@ -146,40 +158,60 @@ impl Warehouse {
 /// that moved alone) is nothing new.
 fn changed(
     standing: Option<&Release>,
-    tables: &BTreeMap<String, i64>,
-    fingerprints: &BTreeMap<String, String>,
+    tables: &BTreeMap<String, TableAt>,
+    bases: &BTreeMap<String, Basis>,
 ) -> bool {
     let Some(standing) = standing else { return !tables.is_empty() };
-    standing.fingerprints != *fingerprints
-        || models_of(&standing.tables) != models_of(tables)
-        || !standing.tables.keys().eq(tables.keys())
+    let contents = |tables: &BTreeMap<String, TableAt>| -> Vec<(String, String)> {
+        tables.iter().map(|(name, at)| (name.clone(), at.contents.clone())).collect()
+    };
+    contents(&standing.tables) != contents(tables)
+        || standing.models.len() != bases.len()
+        || standing.models.iter().zip(bases).any(|(a, b)| a.0 != b.0 || !a.1.agrees_with(b.1))
 }
 
-/// What a raw table holds, whatever its version is.
-fn contents(snapshot: &Snapshot) -> String {
-    let mut files = snapshot.files();
-    files.sort_unstable();
-    digest(&format!("{}\n{:?}", files.join("\n"), snapshot.schema()))
+/// Where a table stands.
+fn table_at(snapshot: &Snapshot) -> TableAt {
+    TableAt {
+        version: snapshot.version(),
+        contents: snapshot.contents(),
+        environment: snapshot.environment().clone(),
+    }
 }
 
-fn digest(text: &str) -> String {
-    format!("{:032x}", xxh3_128(text.as_bytes()))
+/// For every stored model that plans the digest of its plan and of the views it reads.
+fn digests(project: &Project, planned: &Planned) -> Result<BTreeMap<String, String>> {
+    let mut digests: BTreeMap<String, String> = BTreeMap::new();
+    for model in project.models() {
+        let Some(plan) = planned.plans.get(&model.name) else { continue };
+        let failed = Error::engine(format!("reading the plan of `{}`", model.name));
+        let mut text = normal::digest_of(plan).map_err(failed)?;
+        for read in model.reads().filter_map(|read| project.model(read)) {
+            if read.header.kind == Kind::View {
+                text.push_str(digests.get(&read.name).map_or("", String::as_str));
+            }
+        }
+        digests.insert(model.name.clone(), normal::digest(&text));
+    }
+    Ok(digests)
 }
 
 struct Build<'a> {
     inputs: Inputs<'a>,
     options: &'a BuildOptions,
+    /// Model -> digest of its plan.
+    plans: BTreeMap<String, String>,
     /// Model -> what its table was computed from.
-    fingerprints: BTreeMap<String, String>,
-    /// Raw table -> what it holds.
-    marks: BTreeMap<String, String>,
+    bases: BTreeMap<String, Basis>,
+    /// Raw tables that exist: where they stand.
+    raw_at: BTreeMap<String, TableAt>,
     reports: Vec<ModelReport>,
 }
 
 /// A model that ran.
 struct Ran<'a> {
     model: &'a Model,
-    fingerprint: String,
+    basis: Basis,
     seconds: f64,
     checks: Vec<CheckResult>,
     /// It ran out of memory.
@@ -189,7 +221,7 @@ struct Ran<'a> {
 
 struct Committed {
     rows: u64,
-    version: i64,
+    at: TableAt,
 }
 
 impl<'a> Build<'a> {
@@ -250,32 +282,33 @@ impl<'a> Build<'a> {
 
     /// Whether the model's table is what it would be computed to.
     fn is_current(&self, model: &Model) -> bool {
-        self.inputs.versions.contains_key(&model.name)
-            && self.fingerprints.get(&model.name) == Some(&digest(&self.fingerprint(model)))
+        self.inputs.models.contains_key(&model.name)
+            && self.bases.get(&model.name).is_some_and(|b| b.agrees_with(&self.basis(model)))
     }
 
     fn start(&self, model: &'a Model, batch_rows: &'static str) -> BoxFuture<'a, Ran<'a>> {
-        let fingerprint = digest(&self.fingerprint(model));
+        let basis = self.basis(model);
         let inputs = self.inputs.clone();
+        let environment = &self.options.environment;
         let task = async move {
             let start = Instant::now();
             let mut checks = Vec::new();
-            let outcome = compute(&inputs, model, batch_rows, &mut checks).await;
+            let outcome = compute(&inputs, environment, model, batch_rows, &mut checks).await;
             let starved = matches!(&outcome, Err(stop) if stop.is_starved());
             let outcome = outcome.map_err(|stop| stop.failure(model, inputs.warehouse));
             let seconds = start.elapsed().as_secs_f64();
-            Ran { model, fingerprint, seconds, checks, starved, outcome }
+            Ran { model, basis, seconds, checks, starved, outcome }
         };
         task.boxed()
     }
 
     /// Takes down how a model ended; whether it went well.
     fn end(&mut self, ran: Ran<'a>) -> bool {
-        let Ran { model, fingerprint, seconds, checks, outcome, .. } = ran;
+        let Ran { model, basis, seconds, checks, outcome, .. } = ran;
         let (status, rows, error) = match outcome {
             Ok(committed) => {
-                self.inputs.versions.insert(model.name.clone(), committed.version);
-                self.fingerprints.insert(model.name.clone(), fingerprint);
+                self.inputs.models.insert(model.name.clone(), committed.at);
+                self.bases.insert(model.name.clone(), basis);
                 (ModelStatus::Built, committed.rows, None)
             }
             Err(failure) => (ModelStatus::Failed, 0, Some(failure)),
@@ -299,30 +332,21 @@ impl<'a> Build<'a> {
         self.reports.push(report);
     }
 
-    /// What the rows of a model are a function of. A view's stands for the view.
-    fn fingerprint(&self, model: &Model) -> String {
+    /// What the rows of a model are a function of, as things stand.
+    fn basis(&self, model: &Model) -> Basis {
         let Header { kind, key, not_null, checks, sort_by, severity, .. } = &model.header;
-        let mut text = format!(
-            "{ENGINE}\n{DATAFUSION_VERSION}\n{kind:?} {key:?} {not_null:?} {checks:?} {sort_by:?} {severity:?}\n{}\n",
-            model.normalised()
-        );
-        for reference in &model.references {
-            let name = reference.target.name();
-            let state = match &reference.target {
-                Target::Raw(_) => {
-                    let declared = self.inputs.raw_schemas.get(name);
-                    format!("{:?} {declared:?}", self.marks.get(name))
-                }
-                _ => match self.inputs.project.model(name) {
-                    Some(read) if read.header.kind == Kind::View => self.fingerprint(read),
-                    _ => format!("{:?}", self.inputs.versions.get(name)),
-                },
-            };
-            for part in [name, " ", &state, "\n"] {
-                text.push_str(part);
-            }
+        let header = format!("{kind:?} {key:?} {not_null:?} {checks:?} {sort_by:?} {severity:?}");
+        let inputs = self.inputs.project.stored_reads(model).into_iter().map(|name| {
+            let at = self.raw_at.get(&name).or_else(|| self.inputs.models.get(&name));
+            (name, at.cloned())
+        });
+        Basis {
+            plan: self.plans.get(&model.name).cloned().unwrap_or_default(),
+            header: normal::digest(&header),
+            engine: format!("{ENGINE} {DATAFUSION_VERSION}"),
+            inputs: inputs.collect(),
+            rows: None,
         }
-        text
     }
 }
 
@@ -342,6 +366,7 @@ impl From<Error> for Stop {
 /// Computes a model into files, checks them, and makes them its table.
 async fn compute(
     inputs: &Inputs<'_>,
+    environment: &Environment,
     model: &Model,
     batch_rows: &str,
     checks: &mut Vec<CheckResult>,
@@ -349,7 +374,7 @@ async fn compute(
     let scope = Scope::new(inputs.warehouse.session()?)?;
     scope.set_batch_rows(batch_rows)?;
     inputs.fill(&scope, &model.references).await?;
-    let staged = stage(inputs, &scope, model).await?;
+    let staged = stage(inputs, environment, &scope, model).await?;
     let table = match staged.provider() {
         Ok(table) => table,
         Err(error) => return discard(staged, error.into()).await,
@@ -367,17 +392,18 @@ async fn compute(
         return discard(staged, Stop::Checks(failed.join(", "))).await;
     }
     let rows = staged.rows();
+    let table = staged.table().clone();
     let version = match model.header.kind {
-        Kind::Merge => match inputs.versions.get(&model.name) {
-            Some(version) if rows == 0 => {
+        Kind::Merge => match inputs.models.get(&model.name) {
+            Some(at) if rows == 0 => {
                 staged.discard().await;
-                *version
+                return Ok(Committed { rows, at: at.clone() });
             }
             _ => staged.commit_upsert(&model.header.key).await?,
         },
         Kind::Full | Kind::View => staged.commit_replace().await?,
     };
-    Ok(Committed { rows, version })
+    Ok(Committed { rows, at: table_at(&table.snapshot_at(version).await?) })
 }
 
 async fn discard(staged: Staged, stop: Stop) -> Result<Committed, Stop> {
@@ -385,7 +411,12 @@ async fn discard(staged: Staged, stop: Stop) -> Result<Committed, Stop> {
     Err(stop)
 }
 
-async fn stage(inputs: &Inputs<'_>, scope: &Scope, model: &Model) -> Result<Staged> {
+async fn stage(
+    inputs: &Inputs<'_>,
+    environment: &Environment,
+    scope: &Scope,
+    model: &Model,
+) -> Result<Staged> {
     let failed = || Error::engine(format!("computing `{}`", model.name));
     let plan = match scope.plan(model.statement.clone()).await {
         Ok(plan) => plan,
@@ -401,7 +432,7 @@ async fn stage(inputs: &Inputs<'_>, scope: &Scope, model: &Model) -> Result<Stag
         return Err(Error::Findings(findings));
     }
     let frame = DataFrame::new(scope.session().state(), plan);
-    let table = inputs.warehouse.table(&model.table_name());
+    let table = inputs.warehouse.table(&model.table_name().built_in(environment));
     if model.header.sort_by.is_empty() {
         let streams = frame.execute_stream_partitioned().await.map_err(failed())?;
         return table.stage_all(streams).await;

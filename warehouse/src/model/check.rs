@@ -30,8 +30,11 @@ use crate::{Error, Result};
 const RATE: DataType = DataType::Decimal128(18, 8);
 
 /// The types of every model that plans, and what is wrong with the others.
+#[derive(Debug, Default)]
 pub(crate) struct Planned {
     pub(crate) schemas: BTreeMap<String, SchemaRef>,
+    /// The analysed plans of the same models, over empty tables; views are tables there.
+    pub(crate) plans: BTreeMap<String, LogicalPlan>,
     /// Models that have no rows when nothing that they read has any.
     pub(crate) barren: BTreeSet<String>,
     pub(crate) findings: Vec<Finding>,
@@ -58,8 +61,7 @@ pub(crate) fn plan_all(
     }
     let known: BTreeSet<&str> =
         project.models().map(|model| model.name.as_str()).chain(raw.keys().map(|k| &**k)).collect();
-    let mut planned =
-        Planned { schemas: BTreeMap::new(), barren: BTreeSet::new(), findings: Vec::new() };
+    let mut planned = Planned::default();
     for model in project.models() {
         let found = planned.findings.len();
         references(project, model, &known, &mut planned.findings);
@@ -79,6 +81,7 @@ pub(crate) fn plan_all(
                         planned.barren.insert(model.name.clone());
                     }
                     planned.schemas.insert(model.name.clone(), schema);
+                    planned.plans.insert(model.name.clone(), plan);
                 }
             }
             Some(Err(error)) => {

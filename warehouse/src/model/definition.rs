@@ -57,11 +57,6 @@ impl Model {
         })
     }
 
-    /// The SQL as the parser understood it: without comments, in one form.
-    pub(crate) fn normalised(&self) -> String {
-        self.statement.to_string()
-    }
-
     pub(crate) fn place_of(&self, target: &Target) -> Place {
         let found = self.references.iter().find(|reference| reference.target == *target);
         found.map_or(Place::START, |reference| reference.place)

@@ -22,7 +22,8 @@ use super::project::Project;
 use super::references::{self, Reference, Target};
 use super::scope::Scope;
 use crate::ops::VIEWS;
-use crate::table::{Snapshot, TableName};
+use crate::release::TableAt;
+use crate::table::Snapshot;
 use crate::{Error, OpsTable, Result, Warehouse};
 
 /// The versions that one build or one query reads.
@@ -34,8 +35,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) raw_schemas: &'a BTreeMap<String, SchemaRef>,
     /// Raw tables that exist.
     pub(crate) raw: BTreeMap<String, Snapshot>,
-    /// Models that have a table: its version.
-    pub(crate) versions: BTreeMap<String, i64>,
+    /// Models that have a table: where it stands.
+    pub(crate) models: BTreeMap<String, TableAt>,
 }
 
 impl Inputs<'_> {
@@ -110,15 +111,11 @@ impl Inputs<'_> {
         if let Some(model) = model.filter(|model| model.header.kind == Kind::View) {
             return self.view(scope, name, &model.text, done).await.map(Some);
         }
-        match (self.versions.get(name), model) {
-            (Some(version), Some(model)) => {
-                let table = self.warehouse.table(&model.table_name());
-                table.provider(Some(*version)).await.map(Some)
-            }
-            // A table of a release whose model is no longer in the project.
-            (Some(version), None) => {
-                let table: TableName = name.parse()?;
-                self.warehouse.table(&table).provider(Some(*version)).await.map(Some)
+        match (self.models.get(name), model) {
+            // The model of a table in an older release may no longer be in the project.
+            (Some(at), model) => {
+                let table = at.table_name(name, model.map(|model| model.layer))?;
+                self.warehouse.table(&table).provider(Some(at.version)).await.map(Some)
             }
             (None, Some(_)) => Err(Error::NotBuilt { model: name.to_owned() }),
             (None, None) => Ok(None),

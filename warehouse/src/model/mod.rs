@@ -13,6 +13,7 @@ mod graph;
 mod header;
 mod inputs;
 pub mod model_test;
+mod normal;
 mod project;
 mod query;
 mod references;

@@ -128,7 +128,7 @@ fn open<'a>(
     raw_schemas: &BTreeMap<String, SchemaRef>,
 ) -> Result<(TestFile, Bench<'a>)> {
     let file = TestFile::parse(path, text)?;
-    let Planned { schemas, barren, findings } = plan_all(project, raw_schemas)?;
+    let Planned { schemas, barren, findings, .. } = plan_all(project, raw_schemas)?;
     let raw = landed_schemas(raw_schemas)?;
     let bench = Bench { path, project, raw, models: schemas, barren };
     // A model that has a finding but plans can be tested.

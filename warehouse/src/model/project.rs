@@ -137,17 +137,22 @@ impl Project {
         }
     }
 
-    /// The stored tables that a model is computed from, views looked through.
-    pub(crate) fn stored_inputs(&self, model: &Model) -> BTreeSet<String> {
-        let mut inputs = BTreeSet::new();
+    /// The models' and raw tables that a model is computed from, views looked through.
+    pub(crate) fn stored_reads(&self, model: &Model) -> BTreeSet<String> {
+        let mut reads: BTreeSet<String> = model.reads_raw().map(str::to_owned).collect();
         for read in model.reads().filter_map(|read| self.models.get(read)) {
             if read.header.kind == Kind::View {
-                inputs.extend(self.stored_inputs(read));
+                reads.extend(self.stored_reads(read));
             } else {
-                inputs.insert(read.name.clone());
+                reads.insert(read.name.clone());
             }
         }
-        inputs
+        reads
+    }
+
+    /// The stored models that a model is computed from, views looked through.
+    pub(crate) fn stored_inputs(&self, model: &Model) -> BTreeSet<String> {
+        self.stored_reads(model).into_iter().filter(|name| self.models.contains_key(name)).collect()
     }
 }
 

@@ -17,18 +17,31 @@ use super::inputs::Inputs;
 use super::project::{Project, landed_schemas};
 use super::references::{self, Reference, Target};
 use super::scope::Scope;
+use crate::environment::Environment;
 use crate::ops::VIEWS;
+use crate::release::TableAt;
 use crate::table::TableName;
 use crate::{Error, OpsTable, Release, Result, Warehouse};
 
 /// Which release a query reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ReadAt {
-    /// The newest; before the first one only `raw.*` and `ops.*` can be read.
-    #[default]
-    Current,
-    /// That one.
-    Release(u64),
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReadAt {
+    /// Of which environment; `prod` by default.
+    pub environment: Environment,
+    /// Its number; the newest without. Before the first one only `raw.*` and `ops.*` can be read.
+    pub release: Option<u64>,
+}
+
+impl Warehouse {
+    /// The release that `at` means; `None` before the first.
+    ///
+    /// Fails with [`Error::UnknownRelease`] for a number that there is not.
+    pub async fn release_at(&self, at: &ReadAt) -> Result<Option<Release>> {
+        match at.release {
+            None => self.current_release(&at.environment).await,
+            Some(number) => self.release(&at.environment, number).await.map(Some),
+        }
+    }
 }
 
 impl Warehouse {
@@ -41,28 +54,25 @@ impl Warehouse {
         &self,
         project: &Project,
         sql: &str,
-        at: ReadAt,
+        at: &ReadAt,
     ) -> Result<SendableRecordBatchStream> {
         let statement = references::parse_statement(sql).map_err(|(place, message, hint)| {
             Error::Query { line: place.line, column: place.column, message, hint }
         })?;
-        let release = match at {
-            ReadAt::Current => self.current_release().await?,
-            ReadAt::Release(number) => Some(self.release(number).await?),
-        };
+        let release = self.release_at(at).await?;
         let mut references = references::references(&statement);
         let catalog = references.iter().any(|r| r.target.name().starts_with("information_schema."));
         if catalog {
             references.extend(everything(project, release.as_ref()));
         }
         let raw_schemas = landed_schemas(project.raw_schemas())?;
-        let versions = release.as_ref().map(|release| models_of(&release.tables));
+        let models = release.as_ref().map(|release| models_of(&release.tables));
         let mut inputs = Inputs {
             warehouse: self,
             project,
             raw_schemas: &raw_schemas,
             raw: BTreeMap::new(),
-            versions: versions.unwrap_or_default(),
+            models: models.unwrap_or_default(),
         };
         inputs.raw = raw_snapshots(&inputs, release.as_ref(), &references).await?;
         let scope = Scope::new(self.session()?)?;
@@ -103,11 +113,12 @@ fn refusal(project: &Project, sql: &str, error: &DataFusionError) -> Error {
     }
 }
 
-pub(crate) fn models_of(tables: &BTreeMap<String, i64>) -> BTreeMap<String, i64> {
+/// The tables of a release that are models'.
+pub(crate) fn models_of(tables: &BTreeMap<String, TableAt>) -> BTreeMap<String, TableAt> {
     tables
         .iter()
         .filter(|(name, _)| !name.contains('.'))
-        .map(|(name, version)| (name.clone(), *version))
+        .map(|(name, at)| (name.clone(), at.clone()))
         .collect()
 }
 
@@ -140,7 +151,7 @@ async fn raw_snapshots(
         let Ok(table) = name.parse::<TableName>() else { continue };
         let table = inputs.warehouse.table(&table);
         let snapshot = match release.and_then(|release| release.tables.get(name)) {
-            Some(version) => Some(table.snapshot_at(*version).await?),
+            Some(at) => Some(table.snapshot_at(at.version).await?),
             None => table.snapshot().await?,
         };
         if let Some(snapshot) = snapshot {

@@ -124,7 +124,7 @@ impl Table {
     fn describe(&self, version: i64, schema: SchemaRef, files: Vec<DataFile>) -> Snapshot {
         let inner = &self.inner;
         let url = inner.ground.store.url_at(&inner.name.location());
-        Snapshot::new(inner.name.to_string(), inner.ground.clone(), url, version, schema, files)
+        Snapshot::new(inner.name.clone(), inner.ground.clone(), url, version, schema, files)
     }
 
     async fn keep(&self, snapshot: &Snapshot) {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use object_store::path::Path;
 
+use crate::environment::Environment;
 use crate::{Error, Result};
 
 /// The folder a table belongs to.
@@ -44,22 +45,42 @@ pub struct TableName {
     layer: Layer,
     /// One part, or source and stream.
     parts: Vec<String>,
+    /// Where it was built; raw and ops tables belong to all.
+    environment: Environment,
 }
 
 impl TableName {
     /// `raw.<source>.<stream>`.
     pub fn raw(source: &str, stream: &str) -> Self {
-        Self { layer: Layer::Raw, parts: vec![source.to_owned(), stream.to_owned()] }
+        Self::new(Layer::Raw, vec![source.to_owned(), stream.to_owned()])
     }
 
     /// `ops.<table>`.
     pub fn ops(table: &str) -> Self {
-        Self { layer: Layer::Ops, parts: vec![table.to_owned()] }
+        Self::new(Layer::Ops, vec![table.to_owned()])
     }
 
     /// A model of a layer; its name in SQL is the bare `stem`.
     pub fn model(layer: Layer, stem: &str) -> Self {
-        Self { layer, parts: vec![stem.to_owned()] }
+        Self::new(layer, vec![stem.to_owned()])
+    }
+
+    fn new(layer: Layer, parts: Vec<String>) -> Self {
+        Self { layer, parts, environment: Environment::default() }
+    }
+
+    /// The model's table that was built in `environment`; raw and ops tables stay what they are.
+    #[must_use]
+    pub fn built_in(mut self, environment: &Environment) -> Self {
+        if !matches!(self.layer, Layer::Raw | Layer::Ops) {
+            self.environment = environment.clone();
+        }
+        self
+    }
+
+    /// Where it was built.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     /// The layer it lies in.
@@ -72,9 +93,10 @@ impl TableName {
         self.parts.last().map_or("", String::as_str)
     }
 
-    /// The folder below the root, as `raw/shopify/orders`.
+    /// The folder below the root, as `raw/shopify/orders` or `environments/dev/marts/fct_orders`.
     pub fn location(&self) -> Path {
-        std::iter::once(self.layer.folder()).chain(self.parts.iter().map(String::as_str)).collect()
+        let layer = self.environment.tables().join(self.layer.folder());
+        self.parts.iter().fold(layer, |path, part| path.join(part.as_str()))
     }
 }
 
@@ -128,6 +150,16 @@ mod tests {
             let name: TableName = text.parse().unwrap();
             assert_eq!(name.to_string(), text);
             assert_eq!(name.location().to_string(), folder);
+        }
+        let dev: Environment = "dev".parse().unwrap();
+        for (text, folder) in
+            [("fct_orders", "environments/dev/marts/fct_orders"), ("raw.a.b", "raw/a/b")]
+        {
+            let name = text.parse::<TableName>().unwrap().built_in(&dev);
+            assert_eq!(
+                (name.location().to_string(), name.to_string()),
+                (folder.into(), text.into())
+            );
         }
         for text in ["", "raw.orders", "a.b", "raw..x", "../x", "raw.a.b.c"] {
             assert!(text.parse::<TableName>().is_err(), "{text}");

@@ -14,8 +14,11 @@ use datafusion::datasource::listing::{
 };
 use url::Url;
 
-use super::Ground;
+use xxhash_rust::xxh3::xxh3_128;
+
 use super::files::DataFile;
+use super::{Ground, TableName};
+use crate::environment::Environment;
 use crate::{Error, Result};
 
 /// A table at one version. Cheap to clone; stays readable while the table moves on.
@@ -26,7 +29,7 @@ pub struct Snapshot {
 
 #[derive(Debug)]
 struct Inner {
-    table: String,
+    table: TableName,
     ground: Ground,
     url: Url,
     version: i64,
@@ -36,7 +39,7 @@ struct Inner {
 
 impl Snapshot {
     pub(crate) fn new(
-        table: String,
+        table: TableName,
         ground: Ground,
         url: Url,
         version: i64,
@@ -71,10 +74,23 @@ impl Snapshot {
         self.inner.files.iter().map(|file| file.path.clone()).collect()
     }
 
+    /// Digest of the files and of the schema: the same wherever the same files are a table.
+    pub fn contents(&self) -> String {
+        let mut files = self.files();
+        files.sort_unstable();
+        let text = format!("{}\n{:?}", files.join("\n"), self.inner.schema);
+        format!("{:032x}", xxh3_128(text.as_bytes()))
+    }
+
+    /// Where the table was built.
+    pub(crate) fn environment(&self) -> &Environment {
+        self.inner.table.environment()
+    }
+
     /// Something the engine can scan.
     pub fn provider(&self) -> Result<Arc<dyn TableProvider>> {
         let inner = &self.inner;
-        provider(&inner.table, &inner.ground, &inner.url, &inner.schema, &inner.files)
+        provider(&inner.table.to_string(), &inner.ground, &inner.url, &inner.schema, &inner.files)
     }
 }
 

@@ -40,6 +40,11 @@ impl Staged {
         Self { table, schema, files }
     }
 
+    /// The table they are meant for.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// Rows written.
     pub fn rows(&self) -> u64 {
         self.files.iter().map(|file| file.rows).sum()

@@ -99,6 +99,7 @@ impl House {
         self.runs += 1;
         let events = Arc::clone(&self.events);
         let options = BuildOptions {
+            environment: Environment::default(),
             select: select.iter().map(|name| (*name).to_owned()).collect(),
             run_id: format!("run-{}", self.runs),
             now: DateTime::<Utc>::UNIX_EPOCH,
@@ -122,7 +123,7 @@ impl House {
     }
 
     async fn try_query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
-        let stream = self.warehouse.query(&self.project, sql, ReadAt::Current).await?;
+        let stream = self.warehouse.query(&self.project, sql, &ReadAt::default()).await?;
         stream.try_collect().await.map_err(Error::engine("reading"))
     }
 
@@ -352,10 +353,11 @@ async fn an_older_release_reads_as_it_was() {
         async move {
             let sql =
                 "select order_id from stg_shop__orders union all select order_id from fct_orders";
-            let stream = house.warehouse.query(&house.project, sql, at).await.unwrap();
+            let stream = house.warehouse.query(&house.project, sql, &at).await.unwrap();
             let batches: Vec<RecordBatch> = stream.try_collect().await.unwrap();
             batches.iter().map(RecordBatch::num_rows).sum::<usize>()
         }
     };
-    assert_eq!((rows(ReadAt::Release(1)).await, rows(ReadAt::Current).await), (2, 4));
+    let first = ReadAt { release: Some(1), ..ReadAt::default() };
+    assert_eq!((rows(first).await, rows(ReadAt::default()).await), (2, 4));
 }
