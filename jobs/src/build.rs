@@ -80,6 +80,7 @@ pub async fn run(building: &Building<'_>, select: &[String]) -> Result<Built, Fa
     let printer = building.printer.clone();
     let options = BuildOptions {
         environment: Environment::default(),
+        whole: false,
         select: select.to_vec(),
         run_id: building.run_id.to_owned(),
         now: started_at,

@@ -173,6 +173,7 @@ impl House {
         let project = Project::load(vec![source]).unwrap();
         let options = BuildOptions {
             environment: warehouse::Environment::default(),
+            whole: false,
             select: Vec::new(),
             run_id: "build".to_owned(),
             now: NIGHT.parse().unwrap(),

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DFSchema, DataFusionError, SchemaError, Span};
 use datafusion::datasource::empty::EmptyTable;
@@ -19,7 +19,7 @@ use futures::FutureExt as _;
 use super::definition::Model;
 use super::finding::{Finding, Place, code, did_you_mean};
 use super::graph;
-use super::header::place_of_value;
+use super::header::{IS_CURRENT, Kind, VALID_FROM, VALID_TO, place_of_value};
 use super::project::{Project, landed_schemas};
 use super::references::{Target, lower_first};
 use super::scope::{Scope, plain};
@@ -192,13 +192,31 @@ pub(crate) fn outputs(
         return None;
     }
     header_columns(scope, model, &schema, findings);
-    Some(schema)
+    Some(table_schema(model, &schema))
+}
+
+/// The columns of a model's table: those of its select, and what its kind adds.
+fn table_schema(model: &Model, schema: &SchemaRef) -> SchemaRef {
+    if model.header.kind != Kind::Scd2 {
+        return Arc::clone(schema);
+    }
+    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let own = [(VALID_FROM, time.clone()), (VALID_TO, time), (IS_CURRENT, DataType::Boolean)];
+    let own = own.map(|(name, data_type)| Arc::new(Field::new(name, data_type, true)));
+    Arc::new(Schema::new(schema.fields().iter().cloned().chain(own).collect::<Vec<_>>()))
 }
 
 fn header_columns(scope: &Scope, model: &Model, schema: &SchemaRef, findings: &mut Vec<Finding>) {
     let header = &model.header;
-    let lists =
-        [("key", &header.key), ("not_null", &header.not_null), ("sort_by", &header.sort_by)];
+    let updated_at: Vec<String> = header.updated_at.iter().cloned().collect();
+    let lists = [
+        ("key", &header.key),
+        ("changed_by", &header.changed_by),
+        ("updated_at", &updated_at),
+        ("not_null", &header.not_null),
+        ("partition_by", &header.partition_by),
+        ("sort_by", &header.sort_by),
+    ];
     for (list, columns) in lists {
         for column in columns.iter().filter(|column| schema.index_of(column).is_err()) {
             let place = place_of_value(&model.text, column);

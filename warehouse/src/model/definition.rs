@@ -1,9 +1,11 @@
 //! A model: one file, read. Prose, a `--!` header and one `select`; the stem is its name.
 
+use std::borrow::Cow;
+
 use datafusion::sql::parser::Statement;
 
 use super::finding::{Finding, Place, code};
-use super::header::{self, Header, Kind};
+use super::header::{self, Header, Kind, VALID_FROM};
 use super::references::{self, Reference, Target};
 use crate::table::{Layer, TableName};
 
@@ -55,6 +57,16 @@ impl Model {
             Target::Raw(name) => Some(name.as_str()),
             _ => None,
         })
+    }
+
+    /// The model as its table is: of an `scd2` a row is named by its key and its beginning.
+    pub(crate) fn as_stored(&self) -> Cow<'_, Self> {
+        if self.header.kind != Kind::Scd2 {
+            return Cow::Borrowed(self);
+        }
+        let mut stored = self.clone();
+        stored.header.key.push(VALID_FROM.to_owned());
+        Cow::Owned(stored)
     }
 
     pub(crate) fn place_of(&self, target: &Target) -> Place {
@@ -143,8 +155,29 @@ fn contradictions(
         let hint = Some(hint.to_owned());
         findings.push(place.finding(code::CONTRADICTION, path, message, hint));
     };
-    if header.kind == Kind::Merge && header.key.is_empty() {
-        add("merge", "a merge model has no key", "add `key = [..]`: rows are replaced by it");
+    let kind = header.kind.as_str();
+    match header.kind {
+        Kind::Merge | Kind::Append | Kind::Scd2 if header.key.is_empty() => {
+            let message = format!("a model of kind `{kind}` has no key");
+            add(kind, &message, "add `key = [..]`: what names a row");
+        }
+        Kind::Merge if header.changed_by.is_empty() => add(
+            kind,
+            "a merge model does not say by what its rows are told apart",
+            "add `changed_by = [..]`, such as the order's id; or make it `full`",
+        ),
+        Kind::Full | Kind::View | Kind::Scd2 if !header.changed_by.is_empty() => {
+            let message = format!("a model of kind `{kind}` is never built by keys");
+            add("changed_by", &message, "make it `merge`, or take `changed_by` out");
+        }
+        _ => {}
+    }
+    if header.kind != Kind::Scd2 && header.updated_at.is_some() {
+        add("updated_at", "only an `scd2` model has `updated_at`", "take it out");
+    }
+    let stored = !header.partition_by.is_empty() || !header.sort_by.is_empty();
+    if header.kind == Kind::View && stored {
+        add("view", "a view stores nothing", "take `partition_by` and `sort_by` out");
     }
     match (&header.destination, layer == Layer::Exports) {
         (Some(destination), false) => add(

@@ -7,8 +7,26 @@ use serde::Deserialize;
 
 use super::finding::{Finding, Place, code, did_you_mean};
 
-const KEYS: &[&str] =
-    &["kind", "key", "not_null", "checks", "severity", "sort_by", "destination", "object"];
+const KEYS: &[&str] = &[
+    "kind",
+    "key",
+    "changed_by",
+    "updated_at",
+    "not_null",
+    "checks",
+    "severity",
+    "partition_by",
+    "sort_by",
+    "destination",
+    "object",
+];
+
+/// Of an `scd2` table: since when the row holds.
+pub(crate) const VALID_FROM: &str = "valid_from_at";
+/// Of an `scd2` table: until when the row held; null while it does.
+pub(crate) const VALID_TO: &str = "valid_to_at";
+/// Of an `scd2` table: whether the row holds.
+pub(crate) const IS_CURRENT: &str = "is_current";
 
 /// How a model becomes a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -18,8 +36,12 @@ pub enum Kind {
     Full,
     /// Nothing is stored; readers compute it.
     View,
-    /// The rows computed are put in place of those with the same key; the others stay.
+    /// Like `full`, but only the keys that changed in the inputs are computed and replaced.
     Merge,
+    /// Rows are added once and never change: those whose key is new.
+    Append,
+    /// Every version of a row, from when to when it held.
+    Scd2,
 }
 
 impl Kind {
@@ -29,6 +51,8 @@ impl Kind {
             Self::Full => "full",
             Self::View => "view",
             Self::Merge => "merge",
+            Self::Append => "append",
+            Self::Scd2 => "scd2",
         }
     }
 }
@@ -63,6 +87,12 @@ pub struct Header {
     /// The columns that name a row: unique together, none of them null.
     #[serde(default)]
     pub key: Vec<String>,
+    /// The columns by which an incremental build tells apart what changed and what did not.
+    #[serde(default)]
+    pub changed_by: Vec<String>,
+    /// Of an `scd2` the column that says since when a row is as it is; the run's time without.
+    #[serde(default)]
+    pub updated_at: Option<String>,
     /// More columns that are never null.
     #[serde(default)]
     pub not_null: Vec<String>,
@@ -72,7 +102,10 @@ pub struct Header {
     /// What a failed check does.
     #[serde(default)]
     pub severity: Severity,
-    /// The order in which rows are stored, for reading to skip by; none by default.
+    /// Rows that differ here never share a file, so that reading by them skips files.
+    #[serde(default)]
+    pub partition_by: Vec<String>,
+    /// The order in which rows are stored, for reading to skip by; `changed_by` by default.
     #[serde(default)]
     pub sort_by: Vec<String>,
     /// The vendor that an export goes to.
@@ -81,6 +114,16 @@ pub struct Header {
     /// What the rows of an export are there.
     #[serde(default)]
     pub object: Option<String>,
+}
+
+impl Header {
+    /// The order in which rows are stored; empty for none.
+    pub(crate) fn order(&self) -> Vec<String> {
+        let then = if self.sort_by.is_empty() { &self.changed_by } else { &self.sort_by };
+        let mut order = self.partition_by.clone();
+        order.extend(then.iter().filter(|column| !self.partition_by.contains(column)).cloned());
+        order
+    }
 }
 
 /// The prose and the header of a file.

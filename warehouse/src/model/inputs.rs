@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
-use datafusion::common::ScalarValue;
+use datafusion::common::{ScalarValue, TableReference};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, lit};
@@ -164,7 +164,8 @@ fn widened(
         .iter()
         .map(|field| cast(lit(ScalarValue::Null), field.data_type().clone()).alias(field.name()));
     let columns: Vec<Expr> = own.chain(nulls).collect();
-    LogicalPlanBuilder::scan("landed", provider_as_source(table), None)
+    // Under its own name, by which an incremental build knows it.
+    LogicalPlanBuilder::scan(TableReference::from(name), provider_as_source(table), None)
         .and_then(|plan| plan.project(columns)?.build())
         .map(|plan| Arc::new(ViewTable::new(plan, None)) as _)
         .map_err(Error::engine(format!("adding columns to `{name}`")))

@@ -11,6 +11,7 @@ mod definition;
 mod finding;
 mod graph;
 mod header;
+mod incremental;
 mod inputs;
 pub mod model_test;
 mod normal;
@@ -19,7 +20,9 @@ mod query;
 mod references;
 mod scope;
 
-pub use build::{BuildEvent, BuildOptions, BuildReport, Failure, ModelReport, ModelStatus};
+pub use build::{
+    BuildEvent, BuildOptions, BuildReport, Failure, ModelReport, ModelStatus, Way, Why,
+};
 pub use checks::{CheckResult, CheckStatus};
 pub use definition::{Model, ModelSource};
 pub use finding::{Finding, code};

@@ -44,12 +44,10 @@ impl Scope {
         Ok(Self { session, raw })
     }
 
-    /// Rows of a batch from now on. Sorts and merges hold several batches at once, so fewer rows
-    /// need less memory, at some cost in speed.
-    pub(crate) fn set_batch_rows(&self, rows: &str) -> Result<()> {
-        let key = "datafusion.execution.batch_size";
+    /// Sets an option of the engine from now on.
+    pub(crate) fn set(&self, key: &str, value: &str) -> Result<()> {
         let state = self.session.state_ref();
-        let set = state.write().config_mut().options_mut().set(key, rows);
+        let set = state.write().config_mut().options_mut().set(key, value);
         set.map_err(Error::engine(format!("setting `{key}`")))
     }
 

@@ -26,6 +26,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::hash::row_hashes;
 use super::types::fit;
 use crate::{Error, Result};
 
@@ -66,11 +67,23 @@ impl DataFile {
     }
 }
 
+/// How rows are cut into files.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Layout {
+    /// Columns in which the rows of a file are all alike; rows come sorted by them.
+    pub(crate) partition_by: Vec<String>,
+    /// A file is closed at this many rows, so that replacing a few rows rewrites little.
+    pub(crate) file_rows: Option<u64>,
+}
+
 /// Writes batches into files that no reader sees until they are committed.
 pub(crate) struct FileWriter {
     table: String,
     objects: Arc<dyn ObjectStore>,
     schema: SchemaRef,
+    layout: Layout,
+    /// Hash of the open file's partition.
+    partition: Option<u128>,
     open: Option<OpenFile>,
     done: Vec<DataFile>,
 }
@@ -78,12 +91,23 @@ pub(crate) struct FileWriter {
 struct OpenFile {
     name: String,
     written_ms: i64,
+    rows: u64,
     writer: AsyncArrowWriter<BufWriter>,
 }
 
 impl FileWriter {
     pub(crate) fn new(table: String, objects: Arc<dyn ObjectStore>, schema: SchemaRef) -> Self {
-        Self { table, objects, schema, open: None, done: Vec::new() }
+        let layout = Layout::default();
+        Self { table, objects, schema, layout, partition: None, open: None, done: Vec::new() }
+    }
+
+    pub(crate) fn laid_out(self, layout: Layout) -> Self {
+        Self { layout, ..self }
+    }
+
+    /// The stored schema of what is written.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
     }
 
     pub(crate) async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -91,12 +115,34 @@ impl FileWriter {
             return Ok(());
         }
         let batch = fit(&self.table, batch, &self.schema)?;
+        if self.layout.partition_by.is_empty() {
+            return self.write_some(&batch).await;
+        }
+        let columns = self.layout.partition_by.iter().filter_map(|name| batch.column_by_name(name));
+        let columns: Vec<ArrayRef> = columns.cloned().collect();
+        let hashes = row_hashes(&columns, batch.num_rows())
+            .map_err(Error::engine(format!("cutting `{}` into files", self.table)))?;
+        let mut start = 0;
+        for run in hashes.chunk_by(|a, b| a == b) {
+            if self.partition != run.first().copied() {
+                self.close().await?;
+                self.partition = run.first().copied();
+            }
+            self.write_some(&batch.slice(start, run.len())).await?;
+            start += run.len();
+        }
+        Ok(())
+    }
+
+    async fn write_some(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut open = match self.open.take() {
             Some(open) => open,
             None => self.start()?,
         };
-        open.writer.write(&batch).await.map_err(|error| self.failed(error))?;
-        let full = open.writer.bytes_written() >= TARGET_FILE_BYTES;
+        open.writer.write(batch).await.map_err(|error| self.failed(error))?;
+        open.rows += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
+        let full = open.writer.bytes_written() >= TARGET_FILE_BYTES
+            || self.layout.file_rows.is_some_and(|most| open.rows >= most);
         self.open = Some(open);
         if full {
             self.close().await?;
@@ -118,7 +164,7 @@ impl FileWriter {
         let writer = AsyncArrowWriter::try_new(sink, Arc::clone(&self.schema), Some(properties))
             .map_err(|error| self.failed(error))?;
         let written_ms = i64::try_from(millis).unwrap_or(i64::MAX);
-        Ok(OpenFile { name, written_ms, writer })
+        Ok(OpenFile { name, written_ms, rows: 0, writer })
     }
 
     async fn close(&mut self) -> Result<()> {

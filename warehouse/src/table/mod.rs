@@ -4,8 +4,10 @@
 //! put makes them the table). Between the two they can be read and checked, or thrown away.
 
 mod files;
+mod hash;
 mod log;
 mod name;
+mod rewrite;
 mod snapshot;
 mod staged;
 mod types;
@@ -28,10 +30,11 @@ pub use self::snapshot::Snapshot;
 pub use self::staged::Staged;
 pub use self::types::stored_schema;
 
-pub(crate) use self::files::{DataFile, FileWriter, remove};
+pub(crate) use self::files::{DataFile, FileWriter, Layout, remove};
+pub(crate) use self::hash::{Bag, row_hashes};
 pub(crate) use self::log::{Change, Log, files_of};
 pub(crate) use self::snapshot::provider;
-pub(crate) use self::types::{fit, merge};
+pub(crate) use self::types::{fit, merge, stored_type};
 
 use crate::session::{self, Options};
 use crate::store::Store;
@@ -158,6 +161,15 @@ impl Table {
     ///
     /// All streams must have one schema. Order is kept within a stream only.
     pub async fn stage_all(&self, streams: Vec<SendableRecordBatchStream>) -> Result<Staged> {
+        self.stage_laid_out(streams, &Layout::default()).await
+    }
+
+    /// Like [`Table::stage_all`], cut into files as `layout` says.
+    pub(crate) async fn stage_laid_out(
+        &self,
+        streams: Vec<SendableRecordBatchStream>,
+        layout: &Layout,
+    ) -> Result<Staged> {
         let table = self.inner.name.to_string();
         let Some(first) = streams.first() else {
             return Err(Error::Column {
@@ -169,14 +181,18 @@ impl Table {
         let schema = stored_schema(&table, &first.schema())?;
         let mut tasks = tokio::task::JoinSet::new();
         for stream in streams {
-            let writer = self.writer(&schema);
+            let writer = self.writer(&schema).laid_out(layout.clone());
             tasks.spawn(drain(table.clone(), writer, stream));
         }
         let mut files = Vec::new();
+        let mut bag = Bag::default();
         let mut failure = None;
         while let Some(ended) = tasks.join_next().await {
             match ended {
-                Ok(Ok(written)) => files.extend(written),
+                Ok(Ok((written, held))) => {
+                    files.extend(written);
+                    bag = bag.plus(held);
+                }
                 Ok(Err(error)) => failure = failure.or(Some(error)),
                 Err(error) => {
                     let error = datafusion::error::DataFusionError::External(Box::new(error));
@@ -189,7 +205,7 @@ impl Table {
             return Err(error);
         }
         files.sort_by(|a: &DataFile, b| a.path.cmp(&b.path));
-        Ok(Staged::new(self.clone(), schema, files))
+        Ok(Staged::new(self.clone(), schema, files).counted(bag))
     }
 
     /// Stages batches that are already in memory.
@@ -227,21 +243,30 @@ impl Table {
     }
 }
 
+/// Writes a stream and counts what it holds, in the form in which it is stored.
 async fn drain(
     table: String,
     mut writer: FileWriter,
     mut stream: SendableRecordBatchStream,
-) -> Result<Vec<DataFile>> {
+) -> Result<(Vec<DataFile>, Bag)> {
+    let mut bag = Bag::default();
     loop {
         let batch = match stream.try_next().await {
             Ok(Some(batch)) => batch,
-            Ok(None) => return writer.finish().await,
+            Ok(None) => return writer.finish().await.map(|files| (files, bag)),
             Err(source) => {
                 writer.abandon().await;
                 return Err(Error::engine(format!("computing `{table}`"))(source));
             }
         };
-        if let Err(error) = writer.write(&batch).await {
+        let written = match fit(&table, &batch, writer.schema()) {
+            Ok(batch) => bag
+                .add(&batch)
+                .map_err(Error::engine(format!("counting `{table}`")))
+                .and(writer.write(&batch).await),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
             writer.abandon().await;
             return Err(error);
         }

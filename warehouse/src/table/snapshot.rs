@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::files::DataFile;
 use super::{Ground, TableName};
-use crate::environment::Environment;
+use crate::release::TableAt;
 use crate::{Error, Result};
 
 /// A table at one version. Cheap to clone; stays readable while the table moves on.
@@ -82,9 +82,44 @@ impl Snapshot {
         format!("{:032x}", xxh3_128(text.as_bytes()))
     }
 
-    /// Where the table was built.
-    pub(crate) fn environment(&self) -> &Environment {
-        self.inner.table.environment()
+    /// Where the table stands, for a release.
+    pub(crate) fn at(&self) -> TableAt {
+        TableAt {
+            version: self.version(),
+            contents: self.contents(),
+            environment: self.inner.table.environment().clone(),
+        }
+    }
+
+    /// The table it is a version of.
+    pub(crate) fn name(&self) -> &TableName {
+        &self.inner.table
+    }
+
+    pub(crate) fn data_files(&self) -> &[DataFile] {
+        &self.inner.files
+    }
+
+    /// A provider over some of its files.
+    pub(crate) fn provider_over(&self, files: &[DataFile]) -> Result<Arc<dyn TableProvider>> {
+        let inner = &self.inner;
+        provider(&inner.table.to_string(), &inner.ground, &inner.url, &inner.schema, files)
+    }
+
+    /// A provider over the files that `wanted` picks by their paths, read as `schema`; columns
+    /// that they lack are null. `None` when there is no such file.
+    pub(crate) fn provider_of(
+        &self,
+        schema: &SchemaRef,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        let inner = &self.inner;
+        let files = inner.files.iter().filter(|file| wanted(&file.path)).cloned();
+        let files: Vec<DataFile> = files.collect();
+        if files.is_empty() {
+            return Ok(None);
+        }
+        provider(&inner.table.to_string(), &inner.ground, &inner.url, schema, &files).map(Some)
     }
 
     /// Something the engine can scan.

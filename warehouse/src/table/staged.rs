@@ -4,6 +4,7 @@
 //! computed again when another writer was first; nobody's rows get lost in between. Staged files
 //! that are dropped or survive a crash are garbage that no reader sees.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::files::DataFile;
+use super::hash::Bag;
 use super::log::{Change, Log, files_of};
+use super::rewrite::{SMALL_FILE_BYTES, SMALL_FILES, Stays};
 use super::snapshot::provider;
 use super::types::merge;
 use super::{Table, remove};
@@ -22,9 +25,6 @@ use crate::{Error, Result};
 
 /// How often a rewrite is computed anew after losing a race.
 const REWRITES: u64 = 60;
-/// When an upsert finds more files than this below [`SMALL_FILE_BYTES`], it rewrites them into one.
-const SMALL_FILES: usize = 24;
-const SMALL_FILE_BYTES: u64 = 1 << 20;
 
 /// Written, not visible. Commit it or discard it; dropping it leaves garbage files.
 #[derive(Debug)]
@@ -33,11 +33,50 @@ pub struct Staged {
     table: Table,
     schema: SchemaRef,
     files: Vec<DataFile>,
+    /// What the staged rows hold, where it was counted.
+    bag: Option<Bag>,
+    /// What stays of the version that they replace a part of.
+    stays: Stays,
 }
 
 impl Staged {
     pub(crate) fn new(table: Table, schema: SchemaRef, files: Vec<DataFile>) -> Self {
-        Self { table, schema, files }
+        Self { table, schema, files, bag: None, stays: Stays::default() }
+    }
+
+    pub(crate) fn counted(self, bag: Bag) -> Self {
+        Self { bag: Some(bag), ..self }
+    }
+
+    /// The same rows read as a schema that has more columns.
+    pub(crate) fn as_schema(self, schema: SchemaRef) -> Self {
+        Self { schema, ..self }
+    }
+
+    /// Both together; what stays beside the first stays.
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        self.bag = self.bag.zip(other.bag).map(|(a, b)| a.plus(b));
+        self.files.extend(other.files);
+        self
+    }
+
+    /// What the staged rows hold, where it was counted.
+    pub(crate) fn bag(&self) -> Option<Bag> {
+        self.bag
+    }
+
+    /// Puts what stays of a version beside the staged rows.
+    pub(crate) fn beside(self, stays: Stays) -> Self {
+        Self { stays, ..self }
+    }
+
+    /// The rows that stay of the version that the staged ones replace a part of.
+    pub(crate) fn standing(&self) -> Result<Option<Arc<dyn TableProvider>>> {
+        let files = self.stays.files();
+        if files.is_empty() {
+            return Ok(None);
+        }
+        self.provider_of(&self.schema, &files).map(Some)
     }
 
     /// The table they are meant for.
@@ -82,22 +121,31 @@ impl Staged {
 
     /// Removes the files; the table stays as it is.
     pub async fn discard(self) {
-        remove(&self.table.objects(), &self.files).await;
+        let objects = self.table.objects();
+        remove(&objects, &self.files).await;
+        remove(&objects, &self.stays.moved).await;
     }
 
-    /// Makes the staged rows the whole table, its schema included. Returns the new version.
+    /// Makes the staged rows, and what stays beside them, the whole table, its schema included,
+    /// whatever was committed since. Returns the new version.
     ///
-    /// Of two replacements at once the later wins, whole.
+    /// Of two replacements at once the later wins, whole. A file of an older version that is to
+    /// stay and was removed meanwhile comes back.
     pub async fn commit_replace(self) -> Result<i64> {
         let mut log = self.table.log().lock().await;
         log.create(&self.schema).await?;
         for attempt in 0..REWRITES {
-            let mut actions = log.removals(|_| true)?;
+            let stays = self.stays.files();
+            let mut actions = log.removals(|path| stays.iter().all(|file| file.path != path))?;
             if let Some(state) = log.current()
                 && log.schema_of(state)? != self.schema
             {
                 actions.push(log.new_schema(&self.schema)?);
             }
+            let there = log.current().map(files_of).unwrap_or_default();
+            let there: HashSet<&str> = there.iter().map(|file| file.path.as_str()).collect();
+            let back = stays.iter().filter(|file| !there.contains(file.path.as_str()));
+            actions.extend(back.map(|file| Action::Add(file.add())));
             actions.extend(self.additions());
             match log.commit(actions, Change::Rewrite, None, None).await {
                 Err(Error::Race { .. }) => {
@@ -230,7 +278,8 @@ impl Staged {
         let query = format!("select * from standing left anti join staged on {same}");
         let rows = session.sql(&query).await.map_err(failed)?;
         let stream = rows.execute_stream().await.map_err(failed)?;
-        super::drain(name.clone(), self.table.writer(schema), stream).await
+        let (files, _) = super::drain(name.clone(), self.table.writer(schema), stream).await?;
+        Ok(files)
     }
 }
 

@@ -30,7 +30,8 @@ fn stored_field(table: &str, path: &str, field: &Field) -> Result<FieldRef> {
     Ok(Arc::new(Field::new(field.name(), data_type, true)))
 }
 
-fn stored_type(table: &str, path: &str, data_type: &DataType) -> Result<DataType> {
+/// The type that a column of type `data_type` is stored as; `table` and `path` are for the error.
+pub(crate) fn stored_type(table: &str, path: &str, data_type: &DataType) -> Result<DataType> {
     use DataType as T;
     Ok(match data_type {
         T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Null => T::Utf8,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 
 use super::BuildOptions;
+use super::way::Way;
 use crate::model::checks::CheckResult;
 use crate::model::definition::Model;
 use crate::model::header::Kind;
@@ -32,7 +33,7 @@ pub enum BuildEvent {
 pub enum ModelStatus {
     /// Computed, checked, committed.
     Built,
-    /// Nothing it reads has changed; its table stays.
+    /// Nothing it reads has changed, or `prod` has the same; no table was touched.
     Unchanged,
     /// It failed, or a blocking check did; its table stays.
     Failed,
@@ -70,8 +71,14 @@ pub struct ModelReport {
     pub name: String,
     /// As in its header; views are never built.
     pub kind: Kind,
-    /// Rows written: of a merge those computed, not those of the table.
+    /// How it was built, if it was.
+    pub way: Option<Way>,
+    /// It was computed and holds the same rows as before.
+    pub is_same: bool,
+    /// Rows written: those computed, not those of the table.
     pub rows: u64,
+    /// Rows that came out of its inputs, to find what changed and to compute.
+    pub rows_read: u64,
     /// Seconds from start to commit.
     pub seconds: f64,
     /// How it ended.
@@ -108,7 +115,10 @@ pub(super) fn report_of(model: &Model, status: ModelStatus) -> ModelReport {
     ModelReport {
         name: model.name.clone(),
         kind: model.header.kind,
+        way: None,
+        is_same: false,
         rows: 0,
+        rows_read: 0,
         seconds: 0.0,
         status,
         checks: Vec::new(),

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::*;
 use crate::model::{ModelSource, ReadAt};
-use crate::{LandingSpec, Options};
+use crate::{ErrorKind, LandingSpec, Options};
 
 struct House {
     warehouse: Warehouse,
@@ -101,6 +101,7 @@ impl House {
         let options = BuildOptions {
             environment: Environment::default(),
             select: select.iter().map(|name| (*name).to_owned()).collect(),
+            whole: false,
             run_id: format!("run-{}", self.runs),
             now: DateTime::<Utc>::UNIX_EPOCH,
             parallel: 2,
@@ -261,41 +262,6 @@ async fn a_selection_builds_its_models_only() {
     let report = house.build(&["+agg_totals"]).await;
     assert_eq!(report.count(ModelStatus::Built), 1);
     assert_eq!(house.number("select order_count from agg_totals").await, 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_merge_model_equals_a_map() {
-    let mut models = MODELS.to_vec();
-    models[1].1 = "kind = 'merge'\n--! key = ['order_id']";
-    // Only what the newest landing brought: the rest must stay.
-    models[1].2 = "select order_id, total_amount from stg_shop__orders";
-    models[0].2 = "select id as order_id, total as total_amount from raw.shop.orders where _extracted_at = (select max(_extracted_at) from raw.shop.orders)";
-    let mut house = House::new(&models);
-    let mut expected: BTreeMap<String, i128> = BTreeMap::new();
-    let mut state = 7_u64;
-    for _ in 0..6 {
-        let mut rows: BTreeMap<String, i128> = BTreeMap::new();
-        for _ in 0..5 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            rows.insert(format!("{}", state >> 60), i128::from(state >> 40 & 0xff));
-        }
-        let given: Vec<(&str, i128)> = rows.iter().map(|(id, n)| (id.as_str(), *n)).collect();
-        house.land(&given).await;
-        expected.extend(rows);
-        let report = house.build(&["fct_orders"]).await;
-        assert!(report.is_ok(), "{report:#?}");
-        let mut found = BTreeMap::new();
-        for batch in
-            house.query("select order_id, cast(total_amount as bigint) from fct_orders").await
-        {
-            let amounts = batch.column(1).as_primitive::<Int64Type>();
-            for (id, amount) in batch.column(0).as_string::<i32>().iter().zip(amounts) {
-                let before = found.insert(id.unwrap().to_owned(), i128::from(amount.unwrap()));
-                assert_eq!(before, None);
-            }
-        }
-        assert_eq!(found, expected);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

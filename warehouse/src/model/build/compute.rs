@@ -1,0 +1,407 @@
+//! One model: its rows computed into files, audited, and made its table.
+//!
+//! Until the commit nobody sees anything; whatever goes wrong before it, the files are thrown away
+//! and the table stays. The table is always computed from the version that the standing release
+//! names, whatever a build that never published left in its log.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use datafusion::common::DataFusionError;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
+use datafusion::prelude::{DataFrame, Expr, ident};
+
+use super::failure::Stop;
+use super::history;
+use super::report::Failure;
+use super::way::{Choice, Way, Why, choose, stale, version};
+use crate::environment::Environment;
+use crate::model::check::{explain, outputs};
+use crate::model::checks::{self, CheckResult, CheckStatus};
+use crate::model::definition::Model;
+use crate::model::header::Kind;
+use crate::model::incremental::keys::{KeySet, wanted};
+use crate::model::incremental::reach::{Keys, reach};
+use crate::model::inputs::Inputs;
+use crate::model::scope::Scope;
+use crate::release::{Basis, TableAt};
+use crate::table::{Bag, Layout, Snapshot, Staged};
+use crate::{Error, Result};
+
+/// Rows of a batch. Sorts and their merges hold several batches of each of their inputs, so wide
+/// rows in large batches starve in a pool that many of them share.
+const BATCH_ROWS: &str = "8192";
+/// Rows of a batch once memory was short.
+const ROWS_WHEN_STARVED: &str = "1024";
+
+/// Rows of a file of a table of which parts are replaced.
+const FILE_ROWS: u64 = 262_144;
+
+/// How much is tried at a time, the more careful the later in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Effort {
+    /// Beside other models.
+    Beside,
+    /// Alone, with small batches.
+    Alone,
+    /// Alone, one part of the keys after the other.
+    InParts(u64),
+}
+
+impl Effort {
+    /// What to try after memory was short; `None` when there is nothing more careful.
+    pub(super) fn next(self, model: &Model) -> Option<Self> {
+        match self {
+            Self::Beside => Some(Self::Alone),
+            Self::Alone if !model.header.changed_by.is_empty() => Some(Self::InParts(4)),
+            Self::InParts(parts) if parts < 64 => Some(Self::InParts(parts * 4)),
+            Self::Alone | Self::InParts(_) => None,
+        }
+    }
+}
+
+/// What one model is built from.
+#[derive(Clone)]
+pub(super) struct Task<'a> {
+    pub(super) inputs: Inputs<'a>,
+    pub(super) environment: &'a Environment,
+    pub(super) model: &'a Model,
+    /// Its table in the release that stands, and what that was computed from.
+    pub(super) standing: Option<(TableAt, Basis)>,
+    /// Its table in `prod`, where that is another environment.
+    pub(super) in_prod: Option<(TableAt, Basis)>,
+    /// What it would be computed from now.
+    pub(super) basis: Basis,
+    /// Whole, whatever changed.
+    pub(super) whole: bool,
+    pub(super) now: DateTime<Utc>,
+    pub(super) effort: Effort,
+}
+
+/// A model that ran.
+pub(super) struct Ran<'a> {
+    pub(super) task: Task<'a>,
+    pub(super) seconds: f64,
+    pub(super) checks: Vec<CheckResult>,
+    /// It ran out of memory.
+    pub(super) starved: bool,
+    pub(super) outcome: Result<Done, Failure>,
+}
+
+/// What became of a model's table.
+pub(super) struct Done {
+    pub(super) way: Way,
+    /// Rows written.
+    pub(super) rows: u64,
+    /// Rows that came out of tables, to find what changed and to compute.
+    pub(super) rows_read: u64,
+    pub(super) at: TableAt,
+    pub(super) bag: Option<Bag>,
+    /// The rows are those that stood there before.
+    pub(super) same: bool,
+}
+
+impl<'a> Task<'a> {
+    pub(super) async fn run(self) -> Ran<'a> {
+        let start = Instant::now();
+        let mut checks = Vec::new();
+        let outcome = self.build(&mut checks).await;
+        let starved = matches!(&outcome, Err(stop) if stop.is_starved());
+        let outcome = outcome.map_err(|stop| stop.failure(self.model, self.inputs.warehouse));
+        Ran { task: self, seconds: start.elapsed().as_secs_f64(), checks, starved, outcome }
+    }
+
+    async fn build(&self, checks: &mut Vec<CheckResult>) -> Result<Done, Stop> {
+        let scope = Scope::new(self.inputs.warehouse.session()?)?;
+        let careful = self.effort != Effort::Beside;
+        scope.set(
+            "datafusion.execution.batch_size",
+            if careful { ROWS_WHEN_STARVED } else { BATCH_ROWS },
+        )?;
+        self.inputs.fill(&scope, &self.model.references).await?;
+        let plan = self.plan(&scope).await?;
+        match self.model.header.kind {
+            Kind::View | Kind::Full => {
+                let why = self.why_whole();
+                self.whole(&scope, plan, why, 0, checks).await
+            }
+            Kind::Merge => match choose(self, scope.session(), &plan).await? {
+                Choice::Full(why) => self.whole(&scope, plan, why, 0, checks).await,
+                Choice::Keys { keys, inputs, rows_read } => {
+                    self.keys(&scope, plan, Found { keys, inputs, rows_read }, checks).await
+                }
+            },
+            Kind::Append => history::append(self, &scope, plan, checks).await,
+            Kind::Scd2 => history::versions(self, &scope, plan, checks).await,
+        }
+    }
+
+    pub(super) fn why_whole(&self) -> Why {
+        match &self.standing {
+            None => Why::First,
+            Some(_) if self.whole => Why::Asked,
+            Some((at, _)) if at.environment != *self.environment => Why::FirstHere,
+            Some((_, basis)) => stale(basis, &self.basis).unwrap_or(Why::Asked),
+        }
+    }
+
+    /// The model's plan, which must keep its contract at night too, whatever was checked before.
+    async fn plan(&self, scope: &Scope) -> Result<LogicalPlan> {
+        let model = self.model;
+        let plan = match scope.plan(model.statement.clone()).await {
+            Ok(plan) => plan,
+            Err(error) => {
+                let spot = explain(&model.text, &error);
+                let finding = spot.place.finding(spot.code, &model.path, spot.message, spot.hint);
+                return Err(Error::Findings(vec![finding]));
+            }
+        };
+        let mut findings = Vec::new();
+        if outputs(scope, model, &plan, &mut findings).is_none() || !findings.is_empty() {
+            return Err(Error::Findings(findings));
+        }
+        Ok(plan)
+    }
+
+    /// The table that stands, where it is one of this environment.
+    pub(super) async fn base(&self) -> Result<Option<Snapshot>> {
+        let Some((at, _)) = &self.standing else { return Ok(None) };
+        if at.environment != *self.environment {
+            return Ok(None);
+        }
+        version(self.inputs.warehouse, self.inputs.project, &self.model.name, at).await.map(Some)
+    }
+
+    async fn whole(
+        &self,
+        scope: &Scope,
+        plan: LogicalPlan,
+        why: Why,
+        rows_read: u64,
+        checks: &mut Vec<CheckResult>,
+    ) -> Result<Done, Stop> {
+        let (staged, read) = match self.effort {
+            Effort::InParts(parts) => self.stage_in_parts(scope, &plan, parts).await?,
+            Effort::Beside | Effort::Alone => self.stage(scope, plan).await?,
+        };
+        let rows_read = rows_read + read;
+        let way = Way::Full(why);
+        let staged = self.audit(scope, staged, checks).await?;
+        let bag = staged.bag();
+        if let Some(at) = self.holding(&staged).await? {
+            staged.discard().await;
+            return Ok(Done { way, rows: 0, rows_read, at, bag, same: true });
+        }
+        let rows = staged.rows();
+        let at = commit(staged).await?;
+        Ok(Done { way, rows, rows_read, at, bag, same: false })
+    }
+
+    /// A table that holds just the staged rows already: the one that stands, or `prod`'s.
+    async fn holding(&self, staged: &Staged) -> Result<Option<TableAt>> {
+        let Some(digest) = staged.bag().map(Bag::digest) else { return Ok(None) };
+        for (at, basis) in self.standing.iter().chain(&self.in_prod) {
+            if basis.rows.as_ref() != Some(&digest) || basis.header != self.basis.header {
+                continue;
+            }
+            let table =
+                version(self.inputs.warehouse, self.inputs.project, &self.model.name, at).await;
+            if table.is_ok_and(|table| table.schema() == staged.schema()) {
+                return Ok(Some(at.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The rows of the keys that changed, in place of those that stand.
+    async fn keys(
+        &self,
+        scope: &Scope,
+        plan: LogicalPlan,
+        found: Found,
+        checks: &mut Vec<CheckResult>,
+    ) -> Result<Done, Stop> {
+        let Found { keys, inputs, mut rows_read } = found;
+        let (Some(base), Some((at, basis))) = (self.base().await?, &self.standing) else {
+            return self.whole(scope, plan, Why::First, rows_read, checks).await;
+        };
+        let count = u64::try_from(keys.len().unwrap_or_default()).unwrap_or(u64::MAX);
+        let way = Way::Keys { keys: count, inputs };
+        let bag = basis.rows.as_deref().and_then(Bag::parse);
+        let same =
+            |rows_read, way| Done { way, rows: 0, rows_read, at: at.clone(), bag, same: true };
+        if keys.is_empty() {
+            return Ok(same(rows_read, way));
+        }
+        let columns = self.model.header.changed_by.iter().map(|name| ident(name.as_str()));
+        let goes = wanted(&keys, &columns.collect::<Keys>());
+        // Late filters: of a file only the key is decoded until a row is wanted.
+        scope.set("datafusion.execution.parquet.pushdown_filters", "true")?;
+        let hits = base.find(scope.session(), &goes).await?;
+        rows_read += hits.rows();
+        if hits.rows() > base.rows() / 3 {
+            let why = Why::TooMany { rows: hits.rows(), of: base.rows() };
+            scope.set("datafusion.execution.parquet.pushdown_filters", "false")?;
+            return self.whole(scope, plan, why, rows_read, checks).await;
+        }
+        let narrowed = self.narrowed(&plan, &keys)?;
+        let (staged, read) = self.stage(scope, narrowed).await?;
+        rows_read += read;
+        let gone = hits.bag();
+        if staged.bag() == Some(gone) {
+            let staged = self.audit(scope, staged, checks).await?;
+            staged.discard().await;
+            return Ok(same(rows_read, way));
+        }
+        let table = staged.table().clone();
+        let order = self.model.header.order();
+        let stays = match base.without(scope.session(), &table, &goes, hits, &order).await {
+            Ok(stays) => stays,
+            Err(error) => return discard(staged, error.into()).await,
+        };
+        let bag = bag.zip(staged.bag()).map(|(all, new)| all.minus(gone).plus(new));
+        let staged = self.audit(scope, staged.beside(stays), checks).await?;
+        let rows = staged.rows();
+        let at = commit(staged).await?;
+        Ok(Done { way, rows, rows_read, at, bag, same: false })
+    }
+
+    /// The plan for these keys only.
+    pub(super) fn narrowed(&self, plan: &LogicalPlan, keys: &Arc<KeySet>) -> Result<LogicalPlan> {
+        let filter = |key: &Keys| -> Expr { wanted(keys, key) };
+        let (narrowed, _) = reach(plan, &self.model.header.changed_by, Some(&filter))
+            .map_err(Error::engine(format!("narrowing `{}`", self.model.name)))?;
+        Ok(narrowed)
+    }
+
+    /// Writes the rows of a plan; how many rows its tables gave for it comes beside.
+    pub(super) async fn stage(&self, scope: &Scope, plan: LogicalPlan) -> Result<(Staged, u64)> {
+        let failed = || Error::engine(format!("computing `{}`", self.model.name));
+        let frame = DataFrame::new(scope.session().state(), plan);
+        let table =
+            self.inputs.warehouse.table(&self.model.table_name().built_in(self.environment));
+        let context = scope.session().task_ctx();
+        let plan = frame.create_physical_plan().await.map_err(failed())?;
+        let plan = sorted(plan, &self.model.header.order()).map_err(failed())?;
+        let streams = execute_stream_partitioned(Arc::clone(&plan), context).map_err(failed())?;
+        let staged = table.stage_laid_out(streams, &layout(self.model)).await?;
+        Ok((staged, rows_read(&plan)))
+    }
+
+    /// Like [`Task::stage`], one part of the keys after the other, each in the memory of a part.
+    async fn stage_in_parts(
+        &self,
+        scope: &Scope,
+        plan: &LogicalPlan,
+        of: u64,
+    ) -> Result<(Staged, u64)> {
+        let mut all: Option<Staged> = None;
+        let mut read = 0;
+        for index in 0..of {
+            let part = self.narrowed(plan, &Arc::new(KeySet::Part { index, of }))?;
+            match self.stage(scope, part).await {
+                Ok((staged, rows)) => {
+                    read += rows;
+                    all = Some(match all {
+                        Some(all) => all.with(staged),
+                        None => staged,
+                    });
+                }
+                Err(error) => {
+                    if let Some(all) = all {
+                        all.discard().await;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        all.map(|all| (all, read)).ok_or_else(|| Error::NotBuilt { model: self.model.name.clone() })
+    }
+
+    /// Answers all checks over the staged rows; the rows come back only if nothing blocks.
+    pub(super) async fn audit(
+        &self,
+        scope: &Scope,
+        staged: Staged,
+        checks: &mut Vec<CheckResult>,
+    ) -> Result<Staged, Stop> {
+        let table = match staged.provider() {
+            Ok(table) => table,
+            Err(error) => return discard(staged, error.into()).await,
+        };
+        match checks::run(scope, table, &self.model.as_stored()).await {
+            Ok(results) => *checks = results,
+            Err(error) => return discard(staged, error.into()).await,
+        }
+        let failed: Vec<String> = checks
+            .iter()
+            .filter(|check| check.status == CheckStatus::Failed)
+            .map(|c| format!("`{}` in {} of {} rows", c.name, c.failed_rows, c.checked_rows))
+            .collect();
+        if failed.is_empty() {
+            Ok(staged)
+        } else {
+            discard(staged, Stop::Checks(failed.join(", "))).await
+        }
+    }
+}
+
+/// What changed.
+struct Found {
+    keys: Arc<KeySet>,
+    inputs: Vec<String>,
+    rows_read: u64,
+}
+
+pub(super) async fn discard<T>(staged: Staged, stop: Stop) -> Result<T, Stop> {
+    staged.discard().await;
+    Err(stop)
+}
+
+/// How the rows of a model are cut into files.
+fn layout(model: &Model) -> Layout {
+    let grows = !model.header.changed_by.is_empty();
+    Layout {
+        partition_by: model.header.partition_by.clone(),
+        file_rows: grows.then_some(FILE_ROWS),
+    }
+}
+
+/// Makes the staged rows the table, and says where it stands then.
+pub(super) async fn commit(staged: Staged) -> Result<TableAt> {
+    let table = staged.table().clone();
+    let version = staged.commit_replace().await?;
+    Ok(table.snapshot_at(version).await?.at())
+}
+
+/// Sorts the rows of each partition, which become files of their own; nothing when they come so.
+fn sorted(
+    plan: Arc<dyn ExecutionPlan>,
+    order: &[String],
+) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+    let schema = plan.schema();
+    let columns = order.iter().map(|name| {
+        let column = datafusion::physical_expr::expressions::col(name, &schema)?;
+        Ok(PhysicalSortExpr::new_default(column))
+    });
+    let columns = columns.collect::<Result<Vec<_>, DataFusionError>>()?;
+    let Some(order) = LexOrdering::new(columns) else { return Ok(plan) };
+    if plan.properties().equivalence_properties().ordering_satisfy(order.clone())? {
+        return Ok(plan);
+    }
+    Ok(Arc::new(SortExec::new(order, plan).with_preserve_partitioning(true)))
+}
+
+/// Rows that came out of the tables of a plan that ran.
+fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let children = plan.children();
+    if children.is_empty() {
+        let rows = plan.metrics().and_then(|metrics| metrics.output_rows()).unwrap_or_default();
+        return u64::try_from(rows).unwrap_or(u64::MAX);
+    }
+    children.into_iter().map(rows_read).sum()
+}

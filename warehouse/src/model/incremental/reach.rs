@@ -1,0 +1,360 @@
+//! How far a filter on key columns can be moved down a plan, towards the tables.
+//!
+//! The one hard fact: rows of the result with key k depend on no other rows of a table than those
+//! with key k exactly when "key is k" may be filtered at the table instead of at the result. So a
+//! filter is moved down node by node, by rules that hold for every content of the tables, and
+//! where it arrives the table is *reached*. Where a rule does not hold, the table is not reached
+//! there, and a change of it can change any row.
+//!
+//! The key is a tuple of expressions; on the way down each column is replaced by what it is
+//! computed from, so `split_part(id, '/', -1) as order_id` reaches a table that has only `id`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, DataFusionError};
+use datafusion::logical_expr::expr::WindowFunction;
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{
+    Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, Unnest,
+    Window,
+};
+
+/// A tuple of expressions over the columns of one node.
+pub(crate) type Keys = Vec<Expr>;
+
+/// What became of one table of a plan.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reached {
+    /// For every place where it is read and reached: the key over its own columns.
+    pub(crate) keys: Vec<Keys>,
+    /// It is read somewhere where the filter does not arrive.
+    pub(crate) is_dimension: bool,
+}
+
+/// Makes the filter for a key: true for the rows that are wanted.
+pub(crate) type MakeFilter<'a> = &'a dyn Fn(&Keys) -> Expr;
+
+/// The tables of `plan` by name, and how the columns `key` of its result reach them. With a
+/// `filter` the plan comes back narrowed by it wherever it arrives, and at the top.
+pub(crate) fn reach(
+    plan: &LogicalPlan,
+    key: &[String],
+    filter: Option<MakeFilter<'_>>,
+) -> Result<(LogicalPlan, BTreeMap<String, Reached>), DataFusionError> {
+    let schema = plan.schema();
+    let columns: Result<Keys, DataFusionError> = key
+        .iter()
+        .map(|name| schema.index_of_column_by_name(None, name).ok_or_else(|| missing(name)))
+        .map(|index| Ok(Expr::Column(Column::from(schema.qualified_field(index?)))))
+        .collect();
+    let columns = columns?;
+    let mut walk = Walk { filter, tables: BTreeMap::new() };
+    let mut narrowed = walk.descend(plan.clone(), Some(columns.clone()))?;
+    if let Some(filter) = filter {
+        narrowed = LogicalPlanBuilder::from(narrowed).filter(filter(&columns))?.build()?;
+    }
+    Ok((narrowed, walk.tables))
+}
+
+fn missing(name: &str) -> DataFusionError {
+    DataFusionError::Plan(format!("there is no column `{name}` to tell rows apart by"))
+}
+
+struct Walk<'a> {
+    filter: Option<MakeFilter<'a>>,
+    tables: BTreeMap<String, Reached>,
+}
+
+impl Walk<'_> {
+    fn descend(
+        &mut self,
+        plan: LogicalPlan,
+        keys: Option<Keys>,
+    ) -> Result<LogicalPlan, DataFusionError> {
+        // What an expression reads on the side is read whole.
+        plan.apply_expressions(|expression| {
+            expression.apply(|node| {
+                if let Expr::ScalarSubquery(query) = node {
+                    self.whole(&query.subquery)?;
+                }
+                if let Expr::Exists(exists) = node {
+                    self.whole(&exists.subquery.subquery)?;
+                }
+                if let Expr::InSubquery(within) = node {
+                    self.whole(&within.subquery.subquery)?;
+                }
+                if let Expr::SetComparison(compared) = node {
+                    self.whole(&compared.subquery.subquery)?;
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })?;
+        if let LogicalPlan::TableScan(scan) = &plan {
+            let table = self.tables.entry(scan.table_name.to_string()).or_default();
+            let Some(keys) = keys else {
+                table.is_dimension = true;
+                return Ok(plan);
+            };
+            if !table.keys.contains(&keys) {
+                table.keys.push(keys.clone());
+            }
+            return match self.filter {
+                Some(filter) => LogicalPlanBuilder::from(plan).filter(filter(&keys))?.build(),
+                None => Ok(plan),
+            };
+        }
+        let mut below = match &keys {
+            Some(keys) => children(&plan, keys),
+            None => Vec::new(),
+        }
+        .into_iter();
+        let moved = plan.map_children(|child| {
+            let keys = below.next().flatten();
+            self.descend(child, keys).map(Transformed::yes)
+        })?;
+        Ok(moved.data)
+    }
+
+    fn whole(&mut self, plan: &LogicalPlan) -> Result<(), DataFusionError> {
+        self.descend(plan.clone(), None).map(drop)
+    }
+}
+
+/// The key over each child of `plan`, `None` for a child that the filter cannot be moved to.
+fn children(plan: &LogicalPlan, keys: &Keys) -> Vec<Option<Keys>> {
+    match plan {
+        LogicalPlan::Projection(projection) => {
+            let outputs = outputs(&projection.schema, projection.expr.iter());
+            vec![substituted(keys, &outputs)]
+        }
+        LogicalPlan::SubqueryAlias(alias) => {
+            vec![substituted(keys, &by_position(&alias.schema, alias.input.schema()))]
+        }
+        LogicalPlan::Filter(_) | LogicalPlan::Repartition(_) => vec![Some(keys.clone())],
+        LogicalPlan::Sort(sort) => vec![sort.fetch.is_none().then(|| keys.clone())],
+        LogicalPlan::Distinct(Distinct::All(_)) => vec![Some(keys.clone())],
+        LogicalPlan::Distinct(Distinct::On(distinct)) => {
+            let outputs = outputs(&distinct.schema, distinct.select_expr.iter());
+            let below = substituted(keys, &outputs);
+            vec![below.filter(|keys| keys.iter().all(|key| made_of(key, &distinct.on_expr)))]
+        }
+        LogicalPlan::Aggregate(aggregate) => vec![below_aggregate(aggregate, keys)],
+        LogicalPlan::Window(window) => vec![below_window(window, keys)],
+        LogicalPlan::Union(union) => union
+            .inputs
+            .iter()
+            .map(|input| substituted(keys, &by_position(&union.schema, input.schema())))
+            .collect(),
+        LogicalPlan::Unnest(unnest) => vec![below_unnest(unnest, keys)],
+        LogicalPlan::Join(join) => below_join(join, keys),
+        // A limit picks rows by what else is there; what is not known here may do anything.
+        _ => Vec::new(),
+    }
+}
+
+/// Groups are told apart by the group expressions and by nothing else.
+fn below_aggregate(aggregate: &Aggregate, keys: &Keys) -> Option<Keys> {
+    if aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
+        return None;
+    }
+    substituted(keys, &outputs(&aggregate.schema, aggregate.group_expr.iter()))
+}
+
+/// A window sees the rows of its partition; the key must be one for all of them.
+fn below_window(window: &Window, keys: &Keys) -> Option<Keys> {
+    let apart = window.window_expr.iter().all(|expr| match expr.clone().unalias() {
+        Expr::WindowFunction(function) => {
+            let WindowFunction { params, .. } = *function;
+            keys.iter().all(|key| made_of(key, &params.partition_by))
+        }
+        _ => false,
+    });
+    let known = keys.iter().all(|key| is_over(key, window.input.schema()));
+    (apart && known).then(|| keys.clone())
+}
+
+/// Columns that are not unfolded are repeated for every row that comes of theirs.
+fn below_unnest(unnest: &Unnest, keys: &Keys) -> Option<Keys> {
+    let input = unnest.input.schema();
+    let unfolded = |index: &usize| {
+        unnest.list_type_columns.iter().any(|(column, _)| column == index)
+            || unnest.struct_type_columns.contains(index)
+    };
+    let outputs = unnest
+        .schema
+        .iter()
+        .zip(&unnest.dependency_indices)
+        .filter(|(_, index)| !unfolded(index))
+        .map(|(field, index)| {
+            let below = Expr::Column(Column::from(input.qualified_field(*index)));
+            (Column::from(field), below)
+        });
+    substituted(keys, &outputs.collect())
+}
+
+/// A filter on one side's columns may go to that side unless the join makes nulls of them; to the
+/// other side it may go in the words of the columns that are equal there.
+fn below_join(join: &Join, keys: &Keys) -> Vec<Option<Keys>> {
+    let (left, right) = (join.left.schema().as_ref(), join.right.schema().as_ref());
+    let equal = equalities(join);
+    let to_right = |key: &Expr| translated(key, equal.iter().map(|(l, r)| (l, r)), right);
+    let to_left = |key: &Expr| translated(key, equal.iter().map(|(l, r)| (r, l)), left);
+    let all = |over: &DFSchema| keys.iter().all(|key| is_over(key, over));
+    let every = |to: &dyn Fn(&Expr) -> Option<Expr>| keys.iter().map(to).collect::<Option<Keys>>();
+    // Of two columns that are equal where both are there, the first that is there.
+    let merged = |side: usize| -> Option<Keys> {
+        keys.iter().map(|key| first_there(key, &equal).map(|pair| pair[side].clone())).collect()
+    };
+    match join.join_type {
+        JoinType::Inner => vec![every(&to_left), every(&to_right)],
+        JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => {
+            if all(left) {
+                // With nulls that count, any row of the other side may take all rows away.
+                let other = if join.null_aware { None } else { every(&to_right) };
+                return vec![Some(keys.clone()), other];
+            }
+            if join.join_type == JoinType::Left { vec![merged(0), merged(1)] } else { Vec::new() }
+        }
+        JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => {
+            if all(right) {
+                let other = if join.null_aware { None } else { every(&to_left) };
+                return vec![other, Some(keys.clone())];
+            }
+            if join.join_type == JoinType::Right { vec![merged(0), merged(1)] } else { Vec::new() }
+        }
+        JoinType::Full => vec![merged(0), merged(1)],
+    }
+}
+
+/// Pairs that are equal in every matched row: an expression of the left side, one of the right.
+fn equalities(join: &Join) -> Vec<(Expr, Expr)> {
+    let (left, right) = (join.left.schema(), join.right.schema());
+    let filters = join.filter.iter().flat_map(|filter| split_conjunction(filter));
+    let filters = filters.filter_map(|filter| match filter {
+        Expr::BinaryExpr(pair) if pair.op == Operator::Eq => {
+            Some(((*pair.left).clone(), (*pair.right).clone()))
+        }
+        _ => None,
+    });
+    let pairs = join.on.iter().cloned().chain(filters);
+    pairs
+        .filter_map(|(a, b)| {
+            if is_over(&a, left) && is_over(&b, right) {
+                Some((a, b))
+            } else if is_over(&b, left) && is_over(&a, right) {
+                Some((b, a))
+            } else {
+                None
+            }
+        })
+        .collect()
+}
+
+/// `coalesce(a, b)` of two columns that the join makes equal: null only where both sides are.
+fn first_there(key: &Expr, equal: &[(Expr, Expr)]) -> Option<[Expr; 2]> {
+    let Expr::ScalarFunction(call) = key else { return None };
+    let [a, b] = call.args.as_slice() else { return None };
+    if call.func.name() != "coalesce" {
+        return None;
+    }
+    let pair = equal.iter().find(|(l, r)| (l == a && r == b) || (l == b && r == a))?;
+    Some([pair.0.clone(), pair.1.clone()])
+}
+
+/// `key` in the words of one side, by pairs of equals.
+fn translated<'e>(
+    key: &Expr,
+    equal: impl Iterator<Item = (&'e Expr, &'e Expr)> + Clone,
+    side: &DFSchema,
+) -> Option<Expr> {
+    if is_over(key, side) {
+        return Some(key.clone());
+    }
+    let replaced =
+        key.clone().transform_down(|node| match equal.clone().find(|(from, _)| **from == node) {
+            Some((_, to)) => Ok(Transformed::new(to.clone(), true, TreeNodeRecursion::Jump)),
+            None => Ok(Transformed::no(node)),
+        });
+    replaced.ok().map(|replaced| replaced.data).filter(|key| is_over(key, side))
+}
+
+/// The columns of `schema` and what each is computed from, where it is an expression of a row.
+fn outputs<'e>(
+    schema: &DFSchema,
+    expressions: impl Iterator<Item = &'e Expr>,
+) -> HashMap<Column, Expr> {
+    schema
+        .iter()
+        .zip(expressions)
+        .map(|(field, expr)| (Column::from(field), expr.clone().unalias_nested().data))
+        .filter(|(_, expr)| is_of_a_row(expr))
+        .collect()
+}
+
+fn by_position(above: &DFSchema, below: &DFSchema) -> HashMap<Column, Expr> {
+    let below = below.iter().map(|field| Expr::Column(Column::from(field)));
+    above.iter().map(Column::from).zip(below).collect()
+}
+
+/// `keys` with every column replaced; `None` when one has nothing to be replaced by.
+fn substituted(keys: &Keys, outputs: &HashMap<Column, Expr>) -> Option<Keys> {
+    let replace = |key: &Expr| {
+        let mut known = true;
+        let replaced = key.clone().transform_down(|node| {
+            let Expr::Column(column) = &node else { return Ok(Transformed::no(node)) };
+            match outputs.get(column) {
+                Some(below) => Ok(Transformed::new(below.clone(), true, TreeNodeRecursion::Jump)),
+                None => {
+                    known = false;
+                    Ok(Transformed::no(node))
+                }
+            }
+        });
+        replaced.ok().map(|replaced| replaced.data).filter(|_| known)
+    };
+    keys.iter().map(replace).collect()
+}
+
+/// Whether `key` is computed from the given expressions and from nothing else.
+fn made_of(key: &Expr, given: &[Expr]) -> bool {
+    let mut made = true;
+    let walked = key.apply(|node| {
+        if given.contains(node) {
+            return Ok(TreeNodeRecursion::Jump);
+        }
+        made &= !matches!(node, Expr::Column(_));
+        Ok(TreeNodeRecursion::Continue)
+    });
+    made && walked.is_ok()
+}
+
+/// Whether all columns of `key` are columns of `schema`.
+fn is_over(key: &Expr, schema: &DFSchema) -> bool {
+    key.column_refs().iter().all(|column| schema.has_column(column))
+}
+
+/// Whether an expression is a function of one row: the same every time, reading nothing else.
+fn is_of_a_row(expr: &Expr) -> bool {
+    let mut plain = !expr.is_volatile();
+    let walked = expr.apply(|node| {
+        plain &= !matches!(
+            node,
+            Expr::AggregateFunction(_)
+                | Expr::WindowFunction(_)
+                | Expr::ScalarSubquery(_)
+                | Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::SetComparison(_)
+                | Expr::OuterReferenceColumn(..)
+                | Expr::Placeholder(_)
+                | Expr::Unnest(_)
+                | Expr::GroupingSet(_)
+        );
+        Ok(TreeNodeRecursion::Continue)
+    });
+    plain && walked.is_ok()
+}
+
+#[cfg(test)]
+mod tests;
