@@ -10,6 +10,7 @@ mod failure;
 mod history;
 mod report;
 mod schedule;
+mod verify;
 pub(crate) mod way;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use self::report::write_check_results;
 pub use self::report::{BuildEvent, BuildReport, Failure, ModelReport, ModelStatus};
 use self::schedule::Build;
+pub use self::verify::{Outcome, Verified};
 pub use self::way::{Way, Why};
 use super::check::{Planned, plan_all};
 use super::definition::Model;

@@ -21,7 +21,8 @@ mod references;
 mod scope;
 
 pub use build::{
-    BuildEvent, BuildOptions, BuildReport, Failure, ModelReport, ModelStatus, Way, Why,
+    BuildEvent, BuildOptions, BuildReport, Failure, ModelReport, ModelStatus, Outcome, Verified,
+    Way, Why,
 };
 pub use checks::{CheckResult, CheckStatus};
 pub use definition::{Model, ModelSource};

@@ -20,6 +20,9 @@ use datafusion::logical_expr::{
     Window,
 };
 
+/// Of how many equal ways to write a key one is tried.
+const MOST_VARIANTS: usize = 32;
+
 /// A tuple of expressions over the columns of one node.
 pub(crate) type Keys = Vec<Expr>;
 
@@ -198,8 +201,15 @@ fn below_unnest(unnest: &Unnest, keys: &Keys) -> Option<Keys> {
 fn below_join(join: &Join, keys: &Keys) -> Vec<Option<Keys>> {
     let (left, right) = (join.left.schema().as_ref(), join.right.schema().as_ref());
     let equal = equalities(join);
-    let to_right = |key: &Expr| translated(key, equal.iter().map(|(l, r)| (l, r)), right);
-    let to_left = |key: &Expr| translated(key, equal.iter().map(|(l, r)| (r, l)), left);
+    let (on_left, on_right) = (same_in(&join.left), same_in(&join.right));
+    let to_right = |key: &Expr| {
+        let mut ways = variants(key, &on_left).into_iter();
+        ways.find_map(|key| translated(&key, equal.iter().map(|(l, r)| (l, r)), right))
+    };
+    let to_left = |key: &Expr| {
+        let mut ways = variants(key, &on_right).into_iter();
+        ways.find_map(|key| translated(&key, equal.iter().map(|(l, r)| (r, l)), left))
+    };
     let all = |over: &DFSchema| keys.iter().all(|key| is_over(key, over));
     let every = |to: &dyn Fn(&Expr) -> Option<Expr>| keys.iter().map(to).collect::<Option<Keys>>();
     // Of two columns that are equal where both are there, the first that is there.
@@ -251,6 +261,51 @@ fn equalities(join: &Join) -> Vec<(Expr, Expr)> {
         .collect()
 }
 
+/// Pairs that are equal in every row of a plan, because a join or a filter in it says so.
+fn same_in(plan: &LogicalPlan) -> Vec<(Expr, Expr)> {
+    match plan {
+        LogicalPlan::Join(join) => match join.join_type {
+            JoinType::Inner => {
+                let below = same_in(&join.left).into_iter().chain(same_in(&join.right));
+                equalities(join).into_iter().chain(below).collect()
+            }
+            // The columns of the other side are null where nothing matched.
+            JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti => same_in(&join.left),
+            JoinType::Right | JoinType::RightSemi | JoinType::RightAnti => same_in(&join.right),
+            JoinType::Full | JoinType::LeftMark | JoinType::RightMark => Vec::new(),
+        },
+        LogicalPlan::Filter(filter) => {
+            let said = split_conjunction(&filter.predicate).into_iter();
+            let said = said.filter_map(|said| match said {
+                Expr::BinaryExpr(pair) if pair.op == Operator::Eq => {
+                    Some(((*pair.left).clone(), (*pair.right).clone()))
+                }
+                _ => None,
+            });
+            said.chain(same_in(&filter.input)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A key and what it may be written as instead; itself first.
+fn variants(key: &Expr, same: &[(Expr, Expr)]) -> Vec<Expr> {
+    let mut found = vec![key.clone()];
+    let mut at = 0;
+    while let Some(one) = found.get(at).cloned() {
+        at += 1;
+        for (from, to) in same.iter().flat_map(|(a, b)| [(a, b), (b, a)]) {
+            if let Some(other) = replaced(&one, std::iter::once((from, to)))
+                && found.len() < MOST_VARIANTS
+                && !found.contains(&other)
+            {
+                found.push(other);
+            }
+        }
+    }
+    found
+}
+
 /// `coalesce(a, b)` of two columns that the join makes equal: null only where both sides are.
 fn first_there(key: &Expr, equal: &[(Expr, Expr)]) -> Option<[Expr; 2]> {
     let Expr::ScalarFunction(call) = key else { return None };
@@ -271,12 +326,20 @@ fn translated<'e>(
     if is_over(key, side) {
         return Some(key.clone());
     }
+    replaced(key, equal).filter(|key| is_over(key, side))
+}
+
+/// `key` with every left of a pair replaced by its right.
+fn replaced<'e>(
+    key: &Expr,
+    equal: impl Iterator<Item = (&'e Expr, &'e Expr)> + Clone,
+) -> Option<Expr> {
     let replaced =
         key.clone().transform_down(|node| match equal.clone().find(|(from, _)| **from == node) {
             Some((_, to)) => Ok(Transformed::new(to.clone(), true, TreeNodeRecursion::Jump)),
             None => Ok(Transformed::no(node)),
         });
-    replaced.ok().map(|replaced| replaced.data).filter(|key| is_over(key, side))
+    replaced.ok().map(|replaced| replaced.data)
 }
 
 /// The columns of `schema` and what each is computed from, where it is an expression of a row.
