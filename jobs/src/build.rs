@@ -10,7 +10,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use warehouse::{
     BuildEvent, BuildOptions, BuildReport, CheckStatus, Environment, ModelReport, ModelStatus,
-    Project, Warehouse,
+    Outcome, Project, ReadAt, Verified, Warehouse, Way,
 };
 
 use crate::{
@@ -32,6 +32,8 @@ pub struct Building<'a> {
     pub project: &'a Project,
     /// The run.
     pub run_id: &'a str,
+    /// Compute the models whole, whatever changed.
+    pub whole: bool,
     /// The run's clock.
     pub clock: Clock,
     /// Asks to stop.
@@ -80,7 +82,7 @@ pub async fn run(building: &Building<'_>, select: &[String]) -> Result<Built, Fa
     let printer = building.printer.clone();
     let options = BuildOptions {
         environment: Environment::default(),
-        whole: false,
+        whole: building.whole,
         select: select.to_vec(),
         run_id: building.run_id.to_owned(),
         now: started_at,
@@ -125,7 +127,11 @@ fn tell(printer: &Printer, model: &ModelReport) {
         serde_json::json!({
             "name": model.name,
             "status": model.status.as_str(),
+            "way": model.way.as_ref().map_or("unchanged", Way::as_str),
+            "why": model.way.as_ref().map(ToString::to_string),
+            "same": model.is_same,
             "rows": model.rows,
+            "rows_read": model.rows_read,
             "checks": model.checks.len(),
             "warnings": warned,
             "milliseconds": u64::try_from(duration(model).as_millis()).unwrap_or(u64::MAX),
@@ -135,8 +141,13 @@ fn tell(printer: &Printer, model: &ModelReport) {
         printer.warning(format_args!("model `{}`: check `{name}` does not hold", model.name));
     }
     if model.status == ModelStatus::Built {
+        let way = match &model.way {
+            _ if model.is_same => ", the same as before".to_owned(),
+            Some(Way::Keys { keys, .. }) => format!(" of {}", counted(*keys, "changed key")),
+            _ => String::new(),
+        };
         printer.note(format_args!(
-            "  {}: {}, {}, {}",
+            "  {}: {}{way}, {}, {}",
             model.name,
             counted(model.rows, "row"),
             counted(u64::try_from(model.checks.len()).unwrap_or(u64::MAX), "check"),
@@ -198,6 +209,64 @@ fn kind_of(kind: warehouse::ErrorKind) -> Kind {
         warehouse::ErrorKind::Busy => Kind::Busy,
         warehouse::ErrorKind::Bug => Kind::Bug,
     }
+}
+
+/// Computes the selected models anew and compares every row with what stands.
+///
+/// # Errors
+/// A data failure that names every model whose table differs.
+pub async fn verify(building: &Building<'_>, select: &[String]) -> Result<(), Failure> {
+    let raw_schemas = project::raw_schemas();
+    let at = ReadAt::default();
+    let verify = building.warehouse.verify(building.project, &raw_schemas, &at, select);
+    let verified = tokio::select! {
+        verified = Box::pin(verify) => verified?,
+        () = building.stop.requested() => {
+            return Err(Failure::new(Kind::Interrupted, "stopped while verifying")
+                .with_kept("nothing is written by it"));
+        }
+    };
+    let mut different = Vec::new();
+    let mut equal = (0_u64, 0_u64);
+    for Verified { model, outcome } in &verified {
+        building.printer.event(
+            "verified",
+            serde_json::json!({ "model": model, "outcome": format!("{outcome:?}") }),
+        );
+        match outcome {
+            Outcome::Equal { rows } => equal = (equal.0 + 1, equal.1 + rows),
+            Outcome::Differs { missing, surplus } => different.push(format!(
+                "model `{model}`: {} of a full build missing, {} too many",
+                counted(*missing, "row"),
+                counted(*surplus, "row")
+            )),
+            Outcome::Edited => building.printer.warning(format_args!(
+                "model `{model}` was edited since its table was built; build it first"
+            )),
+            Outcome::NotBuilt => {
+                building.printer.warning(format_args!("model `{model}` is not built yet"));
+            }
+            Outcome::Remembers => building
+                .printer
+                .note(format_args!("  {model}: remembers what no input says any more; left out")),
+        }
+    }
+    if different.is_empty() {
+        building.printer.result(format_args!(
+            "verified: {} hold what a full build computes, {}",
+            counted(equal.0, "table"),
+            counted(equal.1, "row")
+        ));
+        return Ok(());
+    }
+    let failure = Failure::new(Kind::Data, "tables differ from what a full build computes");
+    Err(different
+        .into_iter()
+        .fold(failure, Failure::with_cause)
+        .with_kept("nothing was written")
+        .with_hint(
+            "`inkhouse build --full` computes them whole; please report this with the model",
+        ))
 }
 
 /// For `ops.steps`: the build, and every model that was not just left as it was.

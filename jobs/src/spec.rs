@@ -109,6 +109,9 @@ pub struct Build {
     /// Models, as `inkhouse build` takes them; all of them without.
     #[serde(default)]
     pub models: Vec<String>,
+    /// Compute them whole, whatever changed.
+    #[serde(default)]
+    pub full: bool,
 }
 
 /// A step that delivers.

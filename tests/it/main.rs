@@ -12,6 +12,7 @@
 mod cli;
 mod failures;
 mod faults;
+mod killed_builds;
 mod layout;
 mod models;
 mod nightly;

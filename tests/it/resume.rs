@@ -6,14 +6,9 @@
 //! Little memory over many streams makes small buffers, so that a large stream is many commits and
 //! a run can be killed between two of them.
 
-use std::{
-    hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState},
-    process::Stdio,
-    thread::sleep,
-    time::Duration,
-};
+use std::{process::Stdio, thread::sleep, time::Duration};
 
-use crate::support::{NIGHT, ORDERS, Project, Shop};
+use crate::support::{Dice, NIGHT, ORDERS, Project, Shop};
 
 /// Runs that are killed, all in all.
 const KILLS: u64 = 20;
@@ -21,26 +16,6 @@ const KILLS: u64 = 20;
 const KILLS_OF_ONE: u64 = 4;
 /// The longest wait after the last request that is counted.
 const MOMENT: u64 = 40;
-
-/// Draws from `0..end`; `INKHOUSE_SEED` draws the same again.
-struct Dice {
-    seed: u64,
-    drawn: u64,
-}
-
-impl Dice {
-    fn new() -> Self {
-        let given = std::env::var_os("INKHOUSE_SEED").and_then(|text| text.to_str()?.parse().ok());
-        Self { seed: given.unwrap_or_else(|| RandomState::new().hash_one(KILLS)), drawn: 0 }
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (self.seed, self.drawn).hash(&mut hasher);
-        self.drawn += 1;
-        hasher.finish() % end.max(1)
-    }
-}
 
 /// The command under test, its buffers as small as they get.
 const EXTRACT: [&str; 3] = ["--memory", "64MB", "extract"];

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState},
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::OnceLock,
@@ -20,6 +21,31 @@ pub(crate) const NEXT_NIGHT: &str = "2026-11-02T06:00:00Z";
 
 /// How large the world of most tests is: every kind of order occurs, and a night is quick.
 pub(crate) const ORDERS: u32 = 400;
+
+/// A number from the environment.
+pub(crate) fn number(name: &str) -> Option<u64> {
+    std::env::var_os(name).and_then(|text| text.to_str()?.parse().ok())
+}
+
+/// Draws from `0..end`; `INKHOUSE_SEED` draws the same again.
+pub(crate) struct Dice {
+    pub(crate) seed: u64,
+    drawn: u64,
+}
+
+impl Dice {
+    pub(crate) fn new() -> Self {
+        let given = number("INKHOUSE_SEED");
+        Self { seed: given.unwrap_or_else(|| RandomState::new().hash_one(0)), drawn: 0 }
+    }
+
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.seed, self.drawn).hash(&mut hasher);
+        self.drawn += 1;
+        hasher.finish() % end.max(1)
+    }
+}
 
 /// A sandbox that answers on loopback until it is dropped.
 pub(crate) struct Shop {
@@ -115,6 +141,11 @@ impl Project {
             project.write(&format!("secrets/{name}"), secret);
         }
         project
+    }
+
+    /// Reads another sandbox from now on.
+    pub(crate) fn point_at(&self, url: &str) {
+        self.write("inkhouse.toml", &config(url, "url = \"file://./warehouse\"\n"));
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -24,8 +24,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use landing::{Landed, Landing, LandingSpec, Rejected};
 pub use model::{
     BuildEvent, BuildOptions, BuildReport, CheckResult, CheckStatus, Failure, Finding, Kind, Model,
-    ModelReport, ModelSource, ModelStatus, Outcome, Project, ReadAt, Severity, Verified, Way, Why,
-    model_test,
+    ModelReport, ModelSource, ModelStatus, Outcome, Project, ReadAt, Role, Severity, Verified, Way,
+    Why, model_test,
 };
 pub use ops::OpsTable;
 pub use release::{Basis, Release, TableAt};

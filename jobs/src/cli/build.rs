@@ -5,20 +5,26 @@ use std::time::Instant;
 use clap::Args;
 
 use super::Context;
-use crate::{failure::Failure, quantity::counted, run, spec};
+use crate::{build::Building, failure::Failure, quantity::counted, run, spec};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Models: `name`, `+name` with all it reads, `name+` with all that read it; everything without
     #[arg(value_name = "SELECT", allow_hyphen_values = false)]
     select: Vec<String>,
+    /// Compute the selected models whole, whatever changed
+    #[arg(long)]
+    full: bool,
+    /// Then compute every selected model anew and compare all rows with its table; writes nothing
+    #[arg(long)]
+    verify: bool,
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let house = context.house()?;
     let began = Instant::now();
     let mut job = run::one_off("build");
-    job.builds = vec![spec::Build { models: arguments.select }];
+    job.builds = vec![spec::Build { models: arguments.select.clone(), full: arguments.full }];
     let (report, ended) = run::unlocked(&house, &job, &context.stop).await;
     ended?;
     let (checks, warned) = report
@@ -31,5 +37,17 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
         report.summary(&job, began.elapsed()),
         counted(checks, "check")
     ));
-    Ok(())
+    if !arguments.verify {
+        return Ok(());
+    }
+    let building = Building {
+        warehouse: &house.warehouse,
+        project: &house.project,
+        run_id: &report.run_id,
+        whole: false,
+        clock: house.clock,
+        stop: &context.stop,
+        printer: &context.printer,
+    };
+    crate::build::verify(&building, &arguments.select).await
 }

@@ -3,9 +3,10 @@
 -- The parts of a document add up to it exactly; lines of equal value share by largest remainder.
 -- Money of an order that has no lines stays out here and is listed in `fct_unattributed_costs`.
 --
---! kind     = "full"
---! key      = ["order_line_id", "component", "source_document_id"]
---! not_null = ["order_id", "event_date", "margin_amount"]
+--! kind       = "merge"
+--! key        = ["order_line_id", "component", "source_document_id"]
+--! changed_by = ["order_id"]
+--! not_null   = ["order_id", "event_date", "margin_amount"]
 with
 
 amounts as (

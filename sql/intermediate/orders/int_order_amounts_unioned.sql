@@ -14,6 +14,7 @@ zone as (
 
 refunds as (
     select
+        stg_shopify__refunds.order_id,
         stg_shopify__refunds.refund_id,
         local_date(stg_shopify__refunds.refunded_at, zone.time_zone) as refund_date
     from zone
@@ -55,22 +56,8 @@ fees as (
     where order_id is not null
 ),
 
--- An ad-day is split equally over its orders first; the largest remainder keeps its cents together.
 ad_shares as (
-    select
-        ad_id,
-        spend_date,
-        currency_code,
-        unnest(
-            allocate(
-                spend_amount,
-                currency_code,
-                order_ids,
-                array_repeat(cast(1 as decimal(18, 4)), order_count)
-            )
-        ) as share
-    from int_ad_days_matched
-    where order_count > 0
+    select * from int_ad_shares_allocated
 ),
 
 unioned as (
@@ -95,7 +82,9 @@ unioned as (
         -shipping_refunds.refunded_amount as margin_amount,
         shipping_refunds.currency_code
     from shipping_refunds
-    inner join refunds on shipping_refunds.refund_id = refunds.refund_id
+    inner join refunds
+        on shipping_refunds.order_id = refunds.order_id
+        and shipping_refunds.refund_id = refunds.refund_id
     union all
     select
         adjustments.order_id,
@@ -107,7 +96,9 @@ unioned as (
         adjustments.adjustment_amount as margin_amount,
         adjustments.currency_code
     from adjustments
-    inner join refunds on adjustments.refund_id = refunds.refund_id
+    inner join refunds
+        on adjustments.order_id = refunds.order_id
+        and adjustments.refund_id = refunds.refund_id
     union all
     select
         order_id,
@@ -121,13 +112,13 @@ unioned as (
     from fees
     union all
     select
-        share['key'] as order_id,
+        order_id,
         'ad_spend' as component,
         'ads' as event_type,
         'meta' as source_system,
         ad_id || ':' || cast(spend_date as text) as source_document_id,
         spend_date as event_date,
-        -share['amount'] as margin_amount,
+        -share_amount as margin_amount,
         currency_code
     from ad_shares
 )

@@ -19,6 +19,7 @@ zone as (
 
 refunds as (
     select
+        stg_shopify__refunds.order_id,
         stg_shopify__refunds.refund_id,
         local_date(stg_shopify__refunds.refunded_at, zone.time_zone) as refund_date
     from zone
@@ -27,12 +28,13 @@ refunds as (
 
 refunds_per_line as (
     select
+        order_id,
         order_line_id,
         refund_id,
         currency_code,
         sum(subtotal_amount) as refunded_amount
     from stg_shopify__refund_lines
-    group by order_line_id, refund_id, currency_code
+    group by order_id, order_line_id, refund_id, currency_code
 ),
 
 unioned as (
@@ -71,8 +73,12 @@ unioned as (
         refunds_per_line.currency_code,
         refunds_per_line.currency_code = lines.currency_code as is_order_currency
     from refunds_per_line
-    inner join refunds on refunds_per_line.refund_id = refunds.refund_id
-    inner join lines on refunds_per_line.order_line_id = lines.order_line_id
+    inner join refunds
+        on refunds_per_line.order_id = refunds.order_id
+        and refunds_per_line.refund_id = refunds.refund_id
+    inner join lines
+        on refunds_per_line.order_id = lines.order_id
+        and refunds_per_line.order_line_id = lines.order_line_id
 )
 
 select

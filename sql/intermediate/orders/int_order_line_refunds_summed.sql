@@ -4,7 +4,8 @@
 --! key      = ["order_line_id"]
 --! not_null = ["refunded_quantity"]
 select
+    order_id,
     order_line_id,
     sum(quantity) as refunded_quantity      -- units, over all refunds
 from stg_shopify__refund_lines
-group by order_line_id
+group by order_id, order_line_id

@@ -3,9 +3,10 @@
 -- `weight_amount` is gross less discounts as sold, before any refund: the base of every allocation,
 -- so that a later refund does not move yesterday's costs from line to line.
 --
---! kind     = "full"
---! key      = ["order_line_id"]
---! not_null = ["order_id", "gross_amount", "discount_amount", "weight_amount", "order_date"]
+--! kind       = "merge"
+--! key        = ["order_line_id"]
+--! changed_by = ["order_id"]
+--! not_null   = ["order_id", "gross_amount", "discount_amount", "weight_amount", "order_date"]
 with
 
 lines as (
@@ -18,10 +19,11 @@ orders as (
 
 discounts as (
     select
+        order_id,
         order_line_id,
         sum(discount_amount) as discount_amount
     from stg_shopify__order_line_discounts
-    group by order_line_id
+    group by order_id, order_line_id
 )
 
 select
@@ -44,4 +46,6 @@ select
     orders.ordered_at                       -- UTC
 from lines
 inner join orders on lines.order_id = orders.order_id
-left join discounts on lines.order_line_id = discounts.order_line_id
+left join discounts
+    on lines.order_id = discounts.order_id
+    and lines.order_line_id = discounts.order_line_id

@@ -1,8 +1,9 @@
 -- One row per order, test orders left out for good, with its day in the shop's zone.
 --
---! kind     = "full"
---! key      = ["order_id"]
---! not_null = ["order_date", "currency_code", "is_cancelled"]
+--! kind       = "merge"
+--! key        = ["order_id"]
+--! changed_by = ["order_id"]
+--! not_null   = ["order_date", "currency_code", "is_cancelled"]
 with
 
 orders as (

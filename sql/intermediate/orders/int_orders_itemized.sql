@@ -2,9 +2,10 @@
 --
 -- An order without any line has nothing to hang a cost on; what names it stays unattributed.
 --
---! kind     = "full"
---! key      = ["order_id"]
---! not_null = ["currency_code", "line_count"]
+--! kind       = "merge"
+--! key        = ["order_id"]
+--! changed_by = ["order_id"]
+--! not_null   = ["currency_code", "line_count"]
 select
     order_id,
     currency_code,                          -- ISO 4217

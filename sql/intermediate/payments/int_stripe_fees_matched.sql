@@ -4,9 +4,10 @@
 -- A fee of the account itself (`stripe_fee`) is a movement of its own and belongs to no order.
 -- A refund gives no fee back: Stripe books none on it.
 --
---! kind     = "full"
---! key      = ["stripe_balance_transaction_id"]
---! not_null = ["fee_amount", "currency_code", "event_date"]
+--! kind       = "merge"
+--! key        = ["stripe_balance_transaction_id"]
+--! changed_by = ["stripe_balance_transaction_id"]
+--! not_null   = ["fee_amount", "currency_code", "event_date"]
 with
 
 zone as (

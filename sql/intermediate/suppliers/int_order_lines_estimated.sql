@@ -6,9 +6,10 @@
 -- other unit the additional rate; its line bears the difference. No supplier tax is guessed, and no
 -- shipping of Printful. A line whose sku stands in no price list is here with null amounts.
 --
---! kind     = "full"
---! key      = ["order_line_id"]
---! not_null = ["order_id", "order_date"]
+--! kind       = "merge"
+--! key        = ["order_line_id"]
+--! changed_by = ["order_id"]
+--! not_null   = ["order_id", "order_date"]
 with
 
 settled_lines as (

@@ -4,9 +4,10 @@
 -- The order is found by the order's `external_id`; in it the line by the item's, else by the sku
 -- (of several lines with one sku, the first). What matches no order stays here with its cost.
 --
---! kind     = "full"
---! key      = ["printful_order_item_id"]
---! not_null = ["base_amount", "is_charged"]
+--! kind       = "merge"
+--! key        = ["printful_order_item_id"]
+--! changed_by = ["printful_order_id"]
+--! not_null   = ["base_amount", "is_charged"]
 with
 
 zone as (

@@ -5,9 +5,10 @@
 -- kept, else by the sku (of several lines with one sku, the first). What matches no order, samples
 -- and manual orders above all, stays here with its cost: it is never dropped.
 --
---! kind     = "full"
---! key      = ["printify_order_id", "line_number"]
---! not_null = ["base_amount", "shipping_amount", "is_settled", "is_charged"]
+--! kind       = "merge"
+--! key        = ["printify_order_id", "line_number"]
+--! changed_by = ["printify_order_id"]
+--! not_null   = ["base_amount", "shipping_amount", "is_settled", "is_charged"]
 with
 
 zone as (

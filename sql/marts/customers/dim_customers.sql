@@ -3,10 +3,11 @@
 -- A customer is Shopify's record, not yet a person: one person may have several. Cancelled orders
 -- are counted apart; dates and `order_count` leave them out. Personal data: `email`.
 --
---! kind     = "full"
---! key      = ["customer_id"]
---! not_null = ["is_subscribed", "order_count"]
---! checks   = ["first_order_date is null or first_order_date <= last_order_date"]
+--! kind       = "merge"
+--! key        = ["customer_id"]
+--! changed_by = ["customer_id"]
+--! not_null   = ["is_subscribed", "order_count"]
+--! checks     = ["first_order_date is null or first_order_date <= last_order_date"]
 with
 
 customers as (

@@ -4,10 +4,11 @@
 -- so a day keeps moving until its orders are settled. Lines without a family are `untagged`.
 -- Already rolled up: `order_count` must not be added over families.
 --
---! kind     = "full"
---! key      = ["design_family", "order_date", "currency_code"]
---! not_null = ["net_sales_amount", "cm1_amount", "cm2_amount", "cm3_amount"]
---! checks   = [
+--! kind       = "merge"
+--! key        = ["design_family", "order_date", "currency_code"]
+--! changed_by = ["design_family", "order_date", "currency_code"]
+--! not_null   = ["net_sales_amount", "cm1_amount", "cm2_amount", "cm3_amount"]
+--! checks     = [
 --!     "cm3_amount = cm2_amount + ad_spend_amount",
 --!     "order_count <= line_count",
 --!     "cost_completeness_rate <= 1",

@@ -5,13 +5,14 @@
 -- day, an estimate disappears when the invoice comes. Sales tax is a liability and is not here.
 -- Rows in another currency than their order's stay, flagged, and must not be added to the others.
 --
---! kind     = "full"
---! key      = ["order_line_id", "component", "source_document_id"]
---! not_null = [
+--! kind       = "merge"
+--! key        = ["order_line_id", "component", "source_document_id"]
+--! changed_by = ["order_id"]
+--! not_null   = [
 --!     "order_id", "event_type", "event_date", "basis", "source_system", "margin_amount",
 --!     "currency_code", "is_order_currency",
 --! ]
---! checks   = [
+--! checks     = [
 --!     "margin_amount > 0 or component not in ('product_revenue', 'shipping_revenue')",
 --!     "margin_amount < 0 or component not in ('discount', 'refund', 'shipping_refund')",
 --!     "margin_amount < 0 or component not in ('base_cost', 'shipping_cost', 'supplier_tax')",

@@ -6,10 +6,11 @@
 -- digits before it is added: the sum does not depend on the order of the rows.
 -- Left out: guests, lines without a family, gift cards, cancelled orders, lines wholly refunded.
 --
---! kind     = "full"
---! key      = ["customer_id", "design_family"]
---! not_null = ["affinity_weight", "affinity_share_rate", "affinity_rank"]
---! checks   = ["affinity_weight > 0", "affinity_share_rate <= 1", "affinity_rank >= 1"]
+--! kind       = "merge"
+--! key        = ["customer_id", "design_family"]
+--! changed_by = ["customer_id"]
+--! not_null   = ["affinity_weight", "affinity_share_rate", "affinity_rank"]
+--! checks     = ["affinity_weight > 0", "affinity_share_rate <= 1", "affinity_rank >= 1"]
 with
 
 lines as (

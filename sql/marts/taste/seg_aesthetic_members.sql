@@ -3,10 +3,11 @@
 -- Clearly: the favourite family holds at least half of the customer's aged weight, and the
 -- customer bought at least two units in it. One purchase is not yet a taste.
 --
---! kind     = "full"
---! key      = ["customer_id"]
---! not_null = ["design_family"]
---! checks   = ["affinity_share_rate >= 0.5", "unit_count >= 2"]
+--! kind       = "merge"
+--! key        = ["customer_id"]
+--! changed_by = ["customer_id"]
+--! not_null   = ["design_family"]
+--! checks     = ["affinity_share_rate >= 0.5", "unit_count >= 2"]
 select
     customer_id,
     design_family,                          -- the aesthetic the customer belongs to

@@ -1,8 +1,9 @@
 -- One row per item of an order that Printful fulfils. `unit_cost_amount` is what Printful charges.
 --
---! kind     = "full"
---! key      = ["printful_order_item_id"]
---! not_null = ["printful_order_id", "quantity", "unit_cost_amount"]
+--! kind       = "merge"
+--! key        = ["printful_order_item_id"]
+--! changed_by = ["printful_order_id"]
+--! not_null   = ["printful_order_id", "quantity", "unit_cost_amount"]
 with
 
 newest as (

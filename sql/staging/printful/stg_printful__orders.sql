@@ -2,9 +2,10 @@
 --
 -- Costs are null while Printful still calculates them; a null reads as nothing charged yet.
 --
---! kind     = "full"
---! key      = ["printful_order_id"]
---! not_null = ["order_status", "currency_code"]
+--! kind       = "merge"
+--! key        = ["printful_order_id"]
+--! changed_by = ["printful_order_id"]
+--! not_null   = ["order_status", "currency_code"]
 with
 
 newest as (

@@ -4,9 +4,10 @@
 -- `unit_cost_amount` is per unit (blank and print together); `shipping_cost_amount` is for the
 -- whole line. Both stay on cancelled lines: whether they count is decided downstream.
 --
---! kind     = "full"
---! key      = ["printify_order_id", "line_number"]
---! not_null = ["quantity", "unit_cost_amount", "shipping_cost_amount"]
+--! kind       = "merge"
+--! key        = ["printify_order_id", "line_number"]
+--! changed_by = ["printify_order_id"]
+--! not_null   = ["quantity", "unit_cost_amount", "shipping_cost_amount"]
 with
 
 newest as (

@@ -5,9 +5,10 @@
 -- `currency_code` here and in `stg_printify__order_lines` and `stg_printify__product_variants`.
 -- Costs are not final, and read as zero, while the status is `cost-calculation`.
 --
---! kind     = "full"
---! key      = ["printify_order_id"]
---! not_null = ["order_status", "currency_code"]
+--! kind       = "merge"
+--! key        = ["printify_order_id"]
+--! changed_by = ["printify_order_id"]
+--! not_null   = ["order_status", "currency_code"]
 with
 
 newest as (

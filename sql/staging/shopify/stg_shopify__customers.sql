@@ -2,8 +2,9 @@
 --
 -- Personal data: `email`, `first_name`, `last_name`.
 --
---! kind = "full"
---! key  = ["customer_id"]
+--! kind       = "merge"
+--! key        = ["customer_id"]
+--! changed_by = ["customer_id"]
 with
 
 newest as (

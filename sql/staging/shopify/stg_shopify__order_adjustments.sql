@@ -2,9 +2,10 @@
 --
 -- The sign is Shopify's: negative when the buyer was given extra.
 --
---! kind     = "full"
---! key      = ["order_adjustment_id"]
---! not_null = ["refund_id", "order_id", "adjustment_amount"]
+--! kind       = "merge"
+--! key        = ["order_adjustment_id"]
+--! changed_by = ["order_id"]
+--! not_null   = ["refund_id", "order_id", "adjustment_amount"]
 with
 
 newest as (

@@ -4,10 +4,11 @@
 -- A bulk file that was not asked for `originalTotalSet` still has the unit price, which is the same
 -- money: Shopify's total before discounts is price times quantity.
 --
---! kind     = "full"
---! key      = ["order_line_id"]
---! not_null = ["order_id", "quantity", "gross_amount", "currency_code"]
---! checks   = ["quantity >= 0", "gross_amount >= 0"]
+--! kind       = "merge"
+--! key        = ["order_line_id"]
+--! changed_by = ["order_id"]
+--! not_null   = ["order_id", "quantity", "gross_amount", "currency_code"]
+--! checks     = ["quantity >= 0", "gross_amount >= 0"]
 with
 
 newest as (

@@ -3,9 +3,10 @@
 -- Test and cancelled orders are here, flagged. Amounts are what Shopify says of the order as
 -- sold (not `current_*`); the buyer's own currency is only named.
 --
---! kind     = "full"
---! key      = ["order_id"]
---! not_null = ["currency_code", "ordered_at"]
+--! kind       = "merge"
+--! key        = ["order_id"]
+--! changed_by = ["order_id"]
+--! not_null   = ["currency_code", "ordered_at"]
 with
 
 newest as (

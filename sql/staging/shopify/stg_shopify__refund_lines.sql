@@ -1,8 +1,9 @@
 -- One row per order line within a refund: how many units, and their value without tax.
 --
---! kind     = "full"
---! key      = ["refund_line_id"]
---! not_null = ["refund_id", "order_id", "order_line_id", "subtotal_amount"]
+--! kind       = "merge"
+--! key        = ["refund_line_id"]
+--! changed_by = ["order_id"]
+--! not_null   = ["refund_id", "order_id", "order_line_id", "subtotal_amount"]
 with
 
 newest as (

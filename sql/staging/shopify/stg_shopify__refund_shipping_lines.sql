@@ -1,8 +1,9 @@
 -- One row per shipping charge given back within a refund.
 --
---! kind     = "full"
---! key      = ["refund_shipping_line_id"]
---! not_null = ["refund_id", "order_id", "subtotal_amount"]
+--! kind       = "merge"
+--! key        = ["refund_shipping_line_id"]
+--! changed_by = ["order_id"]
+--! not_null   = ["refund_id", "order_id", "subtotal_amount"]
 with
 
 newest as (

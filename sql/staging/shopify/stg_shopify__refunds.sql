@@ -3,9 +3,10 @@
 -- What was given back for is in `stg_shopify__refund_lines`, `stg_shopify__refund_shipping_lines`
 -- and `stg_shopify__order_adjustments`.
 --
---! kind     = "full"
---! key      = ["refund_id"]
---! not_null = ["order_id", "refunded_at"]
+--! kind       = "merge"
+--! key        = ["refund_id"]
+--! changed_by = ["order_id"]
+--! not_null   = ["order_id", "refunded_at"]
 with
 
 newest as (

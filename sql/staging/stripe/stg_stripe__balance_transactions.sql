@@ -1,8 +1,9 @@
 -- One row per movement of the Stripe balance: what came or went, the fee kept, what remained.
 --
---! kind     = "full"
---! key      = ["stripe_balance_transaction_id"]
---! not_null = ["currency_code", "transaction_amount", "fee_amount"]
+--! kind       = "merge"
+--! key        = ["stripe_balance_transaction_id"]
+--! changed_by = ["stripe_balance_transaction_id"]
+--! not_null   = ["currency_code", "transaction_amount", "fee_amount"]
 with
 
 newest as (

@@ -1,8 +1,9 @@
 -- One row per charge, with the shop's order that its metadata names.
 --
---! kind     = "full"
---! key      = ["stripe_charge_id"]
---! not_null = ["currency_code"]
+--! kind       = "merge"
+--! key        = ["stripe_charge_id"]
+--! changed_by = ["stripe_charge_id"]
+--! not_null   = ["currency_code"]
 with
 
 newest as (

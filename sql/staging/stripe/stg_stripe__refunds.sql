@@ -1,8 +1,9 @@
 -- One row per refund of a charge.
 --
---! kind     = "full"
---! key      = ["stripe_refund_id"]
---! not_null = ["currency_code"]
+--! kind       = "merge"
+--! key        = ["stripe_refund_id"]
+--! changed_by = ["stripe_refund_id"]
+--! not_null   = ["currency_code"]
 with
 
 newest as (

@@ -28,5 +28,6 @@ pub use checks::{CheckResult, CheckStatus};
 pub use definition::{Model, ModelSource};
 pub use finding::{Finding, code};
 pub use header::{Header, Kind, Severity};
+pub use incremental::inputs::Role;
 pub use project::Project;
 pub use query::ReadAt;

@@ -13,7 +13,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
-use datafusion::prelude::{DataFrame, Expr, ident};
+use datafusion::prelude::{DataFrame, ident};
 
 use super::failure::Stop;
 use super::history;
@@ -24,8 +24,9 @@ use crate::model::check::{explain, outputs};
 use crate::model::checks::{self, CheckResult, CheckStatus};
 use crate::model::definition::Model;
 use crate::model::header::Kind;
-use crate::model::incremental::keys::{KeySet, wanted};
-use crate::model::incremental::reach::{Keys, reach};
+use crate::model::incremental::changes::fill;
+use crate::model::incremental::keys::{Keep, KeySet, wanted};
+use crate::model::incremental::reach::{Keys, Narrowed, narrow};
 use crate::model::inputs::Inputs;
 use crate::model::scope::Scope;
 use crate::release::{Basis, TableAt};
@@ -238,7 +239,8 @@ impl<'a> Task<'a> {
             return Ok(same(rows_read, way));
         }
         let columns = self.model.header.changed_by.iter().map(|name| ident(name.as_str()));
-        let goes = wanted(&keys, &columns.collect::<Keys>());
+        let keep = Keep::of(keys);
+        let goes = wanted(&keep, &columns.collect::<Keys>());
         // Late filters: of a file only the key is decoded until a row is wanted.
         scope.set("datafusion.execution.parquet.pushdown_filters", "true")?;
         let hits = base.find(scope.session(), &goes).await?;
@@ -248,7 +250,8 @@ impl<'a> Task<'a> {
             scope.set("datafusion.execution.parquet.pushdown_filters", "false")?;
             return self.whole(scope, plan, why, rows_read, checks).await;
         }
-        let narrowed = self.narrowed(&plan, &keys)?;
+        let (narrowed, read) = self.narrowed(scope, &plan, &keep).await?;
+        rows_read += read;
         let (staged, read) = self.stage(scope, narrowed).await?;
         rows_read += read;
         let gone = hits.bag();
@@ -270,12 +273,18 @@ impl<'a> Task<'a> {
         Ok(Done { way, rows, rows_read, at, bag, same: false })
     }
 
-    /// The plan for these keys only.
-    pub(super) fn narrowed(&self, plan: &LogicalPlan, keys: &Arc<KeySet>) -> Result<LogicalPlan> {
-        let filter = |key: &Keys| -> Expr { wanted(keys, key) };
-        let (narrowed, _) = reach(plan, &self.model.header.changed_by, Some(&filter))
-            .map_err(Error::engine(format!("narrowing `{}`", self.model.name)))?;
-        Ok(narrowed)
+    /// The plan for these keys only, ready to run; how many rows it took to find what it needs.
+    pub(super) async fn narrowed(
+        &self,
+        scope: &Scope,
+        plan: &LogicalPlan,
+        keep: &Arc<Keep>,
+    ) -> Result<(LogicalPlan, u64)> {
+        let failed = || Error::engine(format!("narrowing `{}`", self.model.name));
+        let Narrowed { plan, fills } =
+            narrow(plan, &self.model.header.changed_by, keep).map_err(failed())?;
+        let rows_read = fill(scope.session(), &fills).await.map_err(failed())?;
+        Ok((plan, rows_read))
     }
 
     /// Writes the rows of a plan; how many rows its tables gave for it comes beside.
@@ -302,10 +311,14 @@ impl<'a> Task<'a> {
         let mut all: Option<Staged> = None;
         let mut read = 0;
         for index in 0..of {
-            let part = self.narrowed(plan, &Arc::new(KeySet::Part { index, of }))?;
-            match self.stage(scope, part).await {
-                Ok((staged, rows)) => {
-                    read += rows;
+            let keep = Keep::of(KeySet::Part { index, of });
+            let part = match self.narrowed(scope, plan, &keep).await {
+                Ok((part, found)) => self.stage(scope, part).await.map(|part| (part, found)),
+                Err(error) => Err(error),
+            };
+            match part {
+                Ok(((staged, rows), found)) => {
+                    read += rows + found;
                     all = Some(match all {
                         Some(all) => all.with(staged),
                         None => staged,
@@ -352,7 +365,7 @@ impl<'a> Task<'a> {
 
 /// What changed.
 struct Found {
-    keys: Arc<KeySet>,
+    keys: KeySet,
     inputs: Vec<String>,
     rows_read: u64,
 }

@@ -19,7 +19,7 @@ use super::failure::Stop;
 use super::way::{Choice, Way, choose};
 use crate::model::checks::CheckResult;
 use crate::model::header::{IS_CURRENT, VALID_FROM, VALID_TO};
-use crate::model::incremental::keys::{KeySet, key_hashes, wanted};
+use crate::model::incremental::keys::{Keep, KeySet, key_hashes, wanted};
 use crate::model::scope::Scope;
 use crate::table::{Snapshot, merge};
 use crate::{Error, Result};
@@ -40,9 +40,10 @@ pub(super) async fn append(
         if let Choice::Keys { keys, inputs, rows_read: read } =
             choose(task, scope.session(), &plan).await?
         {
-            plan = task.narrowed(&plan, &keys)?;
-            rows_read = read;
             let count = u64::try_from(keys.len().unwrap_or_default()).unwrap_or(u64::MAX);
+            let (narrowed, found) = task.narrowed(scope, &plan, &Keep::of(keys)).await?;
+            plan = narrowed;
+            rows_read = read + found;
             way = Way::Keys { keys: count, inputs };
         }
     }
@@ -143,7 +144,7 @@ pub(super) async fn versions(
         return Ok(Done { way, rows: 0, rows_read, at: at.clone(), bag: None, same: true });
     }
     let staged = widened(task, staged, base).await?;
-    let keys = Arc::new(KeySet::Changed { hashes: ended, bounds: None });
+    let keys = Keep::of(KeySet::Changed { hashes: ended, bounds: None });
     let named = task.model.header.key.iter().map(String::as_str).chain([VALID_FROM]).map(ident);
     let goes = wanted(&keys, &named.collect::<Vec<_>>());
     let hits = base.find(scope.session(), &goes).await?;

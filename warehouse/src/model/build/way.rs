@@ -14,11 +14,13 @@ use datafusion::datasource::source_as_provider;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{LogicalPlan, TableScan};
 use datafusion::prelude::SessionContext;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 
 use super::compute::Task;
-use crate::model::incremental::changes::{Changed, Moved};
+use crate::model::incremental::changes::{Changed, Moved, over};
 use crate::model::incremental::keys::KeySet;
-use crate::model::incremental::reach::{Reached, reach};
+use crate::model::incremental::reach::{Reach, Reached, reach};
 use crate::model::project::Project;
 use crate::release::{Basis, TableAt};
 use crate::table::Snapshot;
@@ -155,7 +157,7 @@ fn moved_inputs(standing: &Basis, now: &Basis) -> Vec<String> {
 /// What to compute.
 pub(super) enum Choice {
     Full(Why),
-    Keys { keys: Arc<KeySet>, inputs: Vec<String>, rows_read: u64 },
+    Keys { keys: KeySet, inputs: Vec<String>, rows_read: u64 },
 }
 
 /// Chooses, for a model with `changed_by`.
@@ -178,25 +180,73 @@ pub(super) async fn choose(
     };
     let header = &task.model.header;
     let failed = || Error::engine(format!("reading the plan of `{}`", task.model.name));
-    let (_, reached) = reach(plan, &header.changed_by, None).map_err(failed())?;
+    let reach = reach(plan, &header.changed_by).map_err(failed())?;
     let scans = scans(session, plan).map_err(failed())?;
-    let mut changed = Changed::default();
-    for name in &moved {
-        let read = Read { name, reached: reached.get(name), scan: scans.get(name) };
-        match input(task, session, basis, &read).await? {
-            Ok(keys) => changed.add(keys),
-            Err(why) => return Ok(Choice::Full(why)),
+    let search = Search { task, session, basis, moved: &moved, scans: &scans };
+    Ok(match search.keys(&reach).await? {
+        Ok(changed) => {
+            let rows_read = changed.rows_read;
+            Choice::Keys { keys: changed.into_set(), inputs: moved, rows_read }
         }
+        Err(why) => Choice::Full(why),
+    })
+}
+
+/// Looks for the keys that changed.
+struct Search<'a> {
+    task: &'a Task<'a>,
+    session: &'a SessionContext,
+    basis: &'a Basis,
+    /// The inputs that changed.
+    moved: &'a [String],
+    scans: &'a BTreeMap<String, Scan>,
+}
+
+impl Search<'_> {
+    /// The keys that changed, or why that cannot be said.
+    fn keys<'b>(&'b self, reach: &'b Reach) -> BoxFuture<'b, Result<Result<Changed, Why>>> {
+        async move {
+            let mut changed = Changed::default();
+            for name in self.moved {
+                let (Some(reached), Some(scan)) = (reach.tables.get(name), self.scans.get(name))
+                else {
+                    continue;
+                };
+                let read = Read { name, reached, scan };
+                match input(self.task, self.session, self.basis, &read).await? {
+                    Ok(keys) => changed.add(keys),
+                    Err(why) => return Ok(Err(why)),
+                }
+            }
+            for hop in &reach.hops {
+                let far = match self.keys(&hop.far).await? {
+                    Ok(far) => far,
+                    Err(why) => return Ok(Err(why)),
+                };
+                if far.hashes.is_empty() {
+                    changed.rows_read += far.rows_read;
+                    continue;
+                }
+                let read = far.rows_read;
+                let failed = Error::engine(format!("following keys of `{}`", self.task.model.name));
+                let near = over(self.session, hop, far).await.map_err(failed);
+                let Some(mut near) = starved(near)? else {
+                    return Ok(Err(Why::TooMuch(self.moved.join("`, `"))));
+                };
+                near.rows_read += read;
+                changed.add(near);
+            }
+            Ok(Ok(changed))
+        }
+        .boxed()
     }
-    let rows_read = changed.rows_read;
-    Ok(Choice::Keys { keys: Arc::new(changed.into_set()), inputs: moved, rows_read })
 }
 
 /// An input as the plan reads it.
 struct Read<'a> {
     name: &'a str,
-    reached: Option<&'a Reached>,
-    scan: Option<&'a Scan>,
+    reached: &'a Reached,
+    scan: &'a Scan,
 }
 
 /// The keys that changed in one input, or why that cannot be said.
@@ -207,10 +257,7 @@ async fn input(
     read: &Read<'_>,
 ) -> Result<Result<Changed, Why>> {
     let name = read.name.to_owned();
-    // A table that the plan does not read, whatever the text says, changes nothing.
-    let (Some(reached), Some(scan)) = (read.reached, read.scan) else {
-        return Ok(Ok(Changed::default()));
-    };
+    let Read { reached, scan, .. } = read;
     let was = basis.inputs.get(read.name).cloned().flatten();
     let Some(Some(is)) = task.basis.inputs.get(read.name) else {
         return Ok(Err(Why::Gone(name)));

@@ -8,19 +8,20 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::array::{Array as _, ArrayRef, AsArray as _};
+use datafusion::arrow::compute::{max_string, min_string};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, DataFusionError, ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::functions_aggregate::expr_fn::{count, max, min};
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt as _;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::keys::{KeySet, key_hashes, wanted};
-use super::reach::Keys;
+use super::keys::{Keep, KeySet, key_hashes, wanted};
+use super::reach::{Fill, Hop, Keys, Narrowed, narrow_by};
 use crate::table::{Snapshot, row_hashes};
 use crate::{Error, Result};
 
@@ -174,7 +175,7 @@ impl Moved<'_> {
         hashes: &FxHashSet<u128>,
         sides: [&Side; 2],
     ) -> Result<Option<(ScalarValue, ScalarValue)>, DataFusionError> {
-        let set = Arc::new(KeySet::Changed { hashes: hashes.clone(), bounds: None });
+        let set = Keep::of(KeySet::Changed { hashes: hashes.clone(), bounds: None });
         let mut found: Option<(ScalarValue, ScalarValue)> = None;
         for provider in sides.into_iter().flatten() {
             let scan = provider_as_source(Arc::clone(provider));
@@ -213,6 +214,66 @@ impl Moved<'_> {
         }
         Ok(found)
     }
+}
+
+/// Runs what a narrowed plan needs to know first; returns how many rows that took.
+pub(crate) async fn fill(session: &SessionContext, fills: &[Fill]) -> Result<u64, DataFusionError> {
+    let mut rows_read = 0;
+    for fill in fills {
+        let changed = keys_of(session, fill.plan.clone()).await?;
+        rows_read += changed.rows_read;
+        fill.keep.fill(changed.into_set());
+    }
+    Ok(rows_read)
+}
+
+/// The keys of the near side of a join that changes on its far side lead to.
+pub(crate) async fn over(
+    session: &SessionContext,
+    hop: &Hop,
+    far: Changed,
+) -> Result<Changed, DataFusionError> {
+    let keep = Keep::of(far.into_set());
+    let Narrowed { plan, fills } = narrow_by(&hop.near, &hop.on, &keep, true)?;
+    let mut rows_read = fill(session, &fills).await?;
+    let named = hop.key.iter().enumerate().map(|(n, part)| part.clone().alias(format!("k{n}")));
+    let plan = LogicalPlanBuilder::from(plan).project(named)?.build()?;
+    let mut changed = keys_of(session, plan).await?;
+    rows_read += changed.rows_read;
+    changed.rows_read = rows_read;
+    Ok(changed)
+}
+
+/// The keys that are the rows of a plan.
+async fn keys_of(session: &SessionContext, plan: LogicalPlan) -> Result<Changed, DataFusionError> {
+    let mut changed = Changed::default();
+    let mut has_null = false;
+    let mut stream = DataFrame::new(session.state(), plan).execute_stream().await?;
+    while let Some(batch) = stream.try_next().await? {
+        let rows = batch.num_rows();
+        changed.rows_read += u64::try_from(rows).unwrap_or(u64::MAX);
+        changed.hashes.extend(key_hashes(batch.columns(), rows)?);
+        let Some(first) = batch.columns().first().filter(|_| rows > 0) else { continue };
+        has_null |= first.null_count() > 0;
+        let Some(texts) = first.as_string_opt::<i32>() else {
+            has_null = true; // not worth a range
+            continue;
+        };
+        for text in [min_string(texts), max_string(texts)].into_iter().flatten() {
+            let text = ScalarValue::from(text);
+            changed.bounds = Some(match changed.bounds.take() {
+                Some((low, high)) => {
+                    let low = if text < low { text.clone() } else { low };
+                    (low, if text > high { text } else { high })
+                }
+                None => (text.clone(), text),
+            });
+        }
+    }
+    if has_null {
+        changed.bounds = None;
+    }
+    Ok(changed)
 }
 
 /// Something to read, if there is any file.

@@ -5,12 +5,12 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::array::{ArrayRef, BooleanArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{DataFusionError, Result, ScalarValue};
+use datafusion::common::{DataFusionError, Result, ScalarValue, exec_err};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility, binary_expr, lit,
@@ -61,16 +61,37 @@ impl KeySet {
     }
 }
 
+/// The keys that a filter keeps, known at the latest when it runs.
+#[derive(Debug, Default)]
+pub(crate) struct Keep(OnceLock<KeySet>);
+
+impl Keep {
+    /// Known at once.
+    pub(crate) fn of(keys: KeySet) -> Arc<Self> {
+        Arc::new(Self(OnceLock::from(keys)))
+    }
+
+    /// Tells which keys; once.
+    pub(crate) fn fill(&self, keys: KeySet) {
+        let _known = self.0.set(keys);
+    }
+
+    /// The keys, if they are known.
+    pub(crate) fn keys(&self) -> Option<&KeySet> {
+        self.0.get()
+    }
+}
+
 /// The condition that the tuple `key` is one of `keys`.
-pub(crate) fn wanted(keys: &Arc<KeySet>, key: &[Expr]) -> Expr {
+pub(crate) fn wanted(keys: &Arc<Keep>, key: &[Expr]) -> Expr {
     let udf = ScalarUDF::from(Wanted {
         keys: Arc::clone(keys),
         signature: Signature::variadic_any(Volatility::Immutable),
     });
     let listed = udf.call(key.to_vec());
     // A range besides, which files and row groups can be skipped by.
-    match (key.first(), keys.as_ref()) {
-        (Some(Expr::Column(first)), KeySet::Changed { bounds: Some((low, high)), .. }) => {
+    match (key.first(), keys.keys()) {
+        (Some(Expr::Column(first)), Some(KeySet::Changed { bounds: Some((low, high)), .. })) => {
             let compared = |op, bound: &ScalarValue| {
                 binary_expr(Expr::Column(first.clone()), op, lit(bound.clone()))
             };
@@ -92,13 +113,15 @@ pub(crate) fn key_hashes(columns: &[ArrayRef], rows: usize) -> Result<Vec<u128>>
 
 /// `is_changed(..)`: whether a tuple is in the set.
 struct Wanted {
-    keys: Arc<KeySet>,
+    keys: Arc<Keep>,
     signature: Signature,
 }
 
 impl fmt::Debug for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wanted").field("keys", &self.keys.len()).finish_non_exhaustive()
+        f.debug_struct("Wanted")
+            .field("keys", &self.keys.keys().map(KeySet::len))
+            .finish_non_exhaustive()
     }
 }
 
@@ -134,9 +157,11 @@ impl ScalarUDFImpl for Wanted {
         let rows = args.number_rows;
         let columns: Vec<ArrayRef> =
             args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<_>>()?;
+        let Some(keys) = self.keys.keys() else {
+            return exec_err!("a filter for changed keys ran before they were known");
+        };
         let hashes = key_hashes(&columns, rows)?;
-        let wanted: BooleanArray =
-            hashes.into_iter().map(|hash| Some(self.keys.has(hash))).collect();
+        let wanted: BooleanArray = hashes.into_iter().map(|hash| Some(keys.has(hash))).collect();
         Ok(ColumnarValue::Array(Arc::new(wanted)))
     }
 }

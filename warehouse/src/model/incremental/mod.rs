@@ -6,5 +6,6 @@
 //! when it changes the model is rebuilt whole. Nothing is taken on trust.
 
 pub(crate) mod changes;
+pub(crate) mod inputs;
 pub(crate) mod keys;
 pub(crate) mod reach;

@@ -3,13 +3,17 @@
 //! The one hard fact: rows of the result with key k depend on no other rows of a table than those
 //! with key k exactly when "key is k" may be filtered at the table instead of at the result. So a
 //! filter is moved down node by node, by rules that hold for every content of the tables, and
-//! where it arrives the table is *reached*. Where a rule does not hold, the table is not reached
-//! there, and a change of it can change any row.
+//! where it arrives the table is *reached*. The key is a tuple of expressions; on the way down each
+//! column is replaced by what it is computed from, so `split_part(id, '/', -1) as order_id` reaches
+//! a table that has only `id`.
 //!
-//! The key is a tuple of expressions; on the way down each column is replaced by what it is
-//! computed from, so `split_part(id, '/', -1) as order_id` reaches a table that has only `id`.
+//! The other side of a join that the key does not reach is reached by what the join compares: a
+//! *hop*. From changed rows there follow changed values of that, from those the rows of the near
+//! side that have them, and from these their keys. What neither reaches is a dimension: a change
+//! of it can change any row.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, DataFusionError};
@@ -20,11 +24,22 @@ use datafusion::logical_expr::{
     Window,
 };
 
+use super::keys::{Keep, wanted};
+
 /// Of how many equal ways to write a key one is tried.
 const MOST_VARIANTS: usize = 32;
 
 /// A tuple of expressions over the columns of one node.
 pub(crate) type Keys = Vec<Expr>;
+
+/// How a key reaches the tables of a plan.
+#[derive(Debug, Default)]
+pub(crate) struct Reach {
+    /// The tables by name.
+    pub(crate) tables: BTreeMap<String, Reached>,
+    /// The ways on to tables that are not among them, or not only.
+    pub(crate) hops: Vec<Hop>,
+}
 
 /// What became of one table of a plan.
 #[derive(Debug, Clone, Default)]
@@ -35,41 +50,87 @@ pub(crate) struct Reached {
     pub(crate) is_dimension: bool,
 }
 
-/// Makes the filter for a key: true for the rows that are wanted.
-pub(crate) type MakeFilter<'a> = &'a dyn Fn(&Keys) -> Expr;
+/// From one side of a join to the other.
+#[derive(Debug)]
+pub(crate) struct Hop {
+    /// The side that the key reaches.
+    pub(crate) near: LogicalPlan,
+    /// The key over that side's columns.
+    pub(crate) key: Keys,
+    /// What the join compares, over that side's columns.
+    pub(crate) on: Keys,
+    /// How what the join compares reaches the tables of the other side.
+    pub(crate) far: Reach,
+}
 
-/// The tables of `plan` by name, and how the columns `key` of its result reach them. With a
-/// `filter` the plan comes back narrowed by it wherever it arrives, and at the top.
-pub(crate) fn reach(
+/// A plan that yields the wanted rows only.
+pub(crate) struct Narrowed {
+    pub(crate) plan: LogicalPlan,
+    /// What must be run before the plan, in this order.
+    pub(crate) fills: Vec<Fill>,
+}
+
+/// A set of keys that the narrowed plan filters by: all rows of a plan.
+pub(crate) struct Fill {
+    pub(crate) keep: Arc<Keep>,
+    pub(crate) plan: LogicalPlan,
+}
+
+/// How the columns `key` of a plan's result reach its tables.
+pub(crate) fn reach(plan: &LogicalPlan, key: &[String]) -> Result<Reach, DataFusionError> {
+    let mut walk = Walk::default();
+    walk.descend(plan.clone(), Some(columns(plan, key)?))?;
+    Ok(walk.reach)
+}
+
+/// The plan for the rows of which the key is one of `keep`.
+pub(crate) fn narrow(
     plan: &LogicalPlan,
     key: &[String],
-    filter: Option<MakeFilter<'_>>,
-) -> Result<(LogicalPlan, BTreeMap<String, Reached>), DataFusionError> {
+    keep: &Arc<Keep>,
+) -> Result<Narrowed, DataFusionError> {
+    narrow_by(plan, &columns(plan, key)?, keep, false)
+}
+
+/// Like [`narrow`], by expressions. With `strict` no null is wanted, as where a join compares.
+pub(crate) fn narrow_by(
+    plan: &LogicalPlan,
+    key: &Keys,
+    keep: &Arc<Keep>,
+    strict: bool,
+) -> Result<Narrowed, DataFusionError> {
+    let mut walk = Walk { keep: Some(Arc::clone(keep)), strict, ..Walk::default() };
+    let narrowed = walk.descend(plan.clone(), Some(key.clone()))?;
+    let mut filter = wanted(keep, key);
+    if strict {
+        filter = key.iter().fold(filter, |filter, part| filter.and(part.clone().is_not_null()));
+    }
+    let plan = LogicalPlanBuilder::from(narrowed).filter(filter)?.build()?;
+    Ok(Narrowed { plan, fills: walk.fills })
+}
+
+fn columns(plan: &LogicalPlan, key: &[String]) -> Result<Keys, DataFusionError> {
     let schema = plan.schema();
-    let columns: Result<Keys, DataFusionError> = key
-        .iter()
+    let missing = |name: &str| {
+        DataFusionError::Plan(format!("there is no column `{name}` to tell rows apart by"))
+    };
+    key.iter()
         .map(|name| schema.index_of_column_by_name(None, name).ok_or_else(|| missing(name)))
         .map(|index| Ok(Expr::Column(Column::from(schema.qualified_field(index?)))))
-        .collect();
-    let columns = columns?;
-    let mut walk = Walk { filter, tables: BTreeMap::new() };
-    let mut narrowed = walk.descend(plan.clone(), Some(columns.clone()))?;
-    if let Some(filter) = filter {
-        narrowed = LogicalPlanBuilder::from(narrowed).filter(filter(&columns))?.build()?;
-    }
-    Ok((narrowed, walk.tables))
+        .collect()
 }
 
-fn missing(name: &str) -> DataFusionError {
-    DataFusionError::Plan(format!("there is no column `{name}` to tell rows apart by"))
+#[derive(Default)]
+struct Walk {
+    /// The filter to put where the key arrives; none to look only.
+    keep: Option<Arc<Keep>>,
+    /// Rows whose key is null are not wanted.
+    strict: bool,
+    reach: Reach,
+    fills: Vec<Fill>,
 }
 
-struct Walk<'a> {
-    filter: Option<MakeFilter<'a>>,
-    tables: BTreeMap<String, Reached>,
-}
-
-impl Walk<'_> {
+impl Walk {
     fn descend(
         &mut self,
         plan: LogicalPlan,
@@ -78,49 +139,124 @@ impl Walk<'_> {
         // What an expression reads on the side is read whole.
         plan.apply_expressions(|expression| {
             expression.apply(|node| {
-                if let Expr::ScalarSubquery(query) = node {
-                    self.whole(&query.subquery)?;
-                }
-                if let Expr::Exists(exists) = node {
-                    self.whole(&exists.subquery.subquery)?;
-                }
-                if let Expr::InSubquery(within) = node {
-                    self.whole(&within.subquery.subquery)?;
-                }
-                if let Expr::SetComparison(compared) = node {
-                    self.whole(&compared.subquery.subquery)?;
+                match node {
+                    Expr::ScalarSubquery(query) => self.whole(&query.subquery)?,
+                    Expr::Exists(exists) => self.whole(&exists.subquery.subquery)?,
+                    Expr::InSubquery(within) => self.whole(&within.subquery.subquery)?,
+                    Expr::SetComparison(compared) => self.whole(&compared.subquery.subquery)?,
+                    _ => {}
                 }
                 Ok(TreeNodeRecursion::Continue)
             })
         })?;
-        if let LogicalPlan::TableScan(scan) = &plan {
-            let table = self.tables.entry(scan.table_name.to_string()).or_default();
-            let Some(keys) = keys else {
-                table.is_dimension = true;
-                return Ok(plan);
-            };
-            if !table.keys.contains(&keys) {
-                table.keys.push(keys.clone());
+        match (plan, keys) {
+            (LogicalPlan::TableScan(scan), keys) => {
+                let table = self.reach.tables.entry(scan.table_name.to_string()).or_default();
+                let plan = LogicalPlan::TableScan(scan);
+                let Some(keys) = keys else {
+                    table.is_dimension = true;
+                    return Ok(plan);
+                };
+                if !table.keys.contains(&keys) {
+                    table.keys.push(keys.clone());
+                }
+                match &self.keep {
+                    Some(keep) => {
+                        LogicalPlanBuilder::from(plan).filter(wanted(keep, &keys))?.build()
+                    }
+                    None => Ok(plan),
+                }
             }
-            return match self.filter {
-                Some(filter) => LogicalPlanBuilder::from(plan).filter(filter(&keys))?.build(),
-                None => Ok(plan),
-            };
+            (LogicalPlan::Join(join), Some(keys)) => self.join(join, &keys),
+            (plan, keys) => {
+                let mut below = match &keys {
+                    Some(keys) => children(&plan, keys),
+                    None => Vec::new(),
+                }
+                .into_iter();
+                let moved = plan.map_children(|child| {
+                    let keys = below.next().flatten();
+                    self.descend(child, keys).map(Transformed::yes)
+                })?;
+                Ok(moved.data)
+            }
         }
-        let mut below = match &keys {
-            Some(keys) => children(&plan, keys),
-            None => Vec::new(),
-        }
-        .into_iter();
-        let moved = plan.map_children(|child| {
-            let keys = below.next().flatten();
-            self.descend(child, keys).map(Transformed::yes)
-        })?;
-        Ok(moved.data)
     }
 
     fn whole(&mut self, plan: &LogicalPlan) -> Result<(), DataFusionError> {
         self.descend(plan.clone(), None).map(drop)
+    }
+
+    /// A side that the key does not reach is hopped to, if the other one is reached.
+    fn join(&mut self, join: Join, keys: &Keys) -> Result<LogicalPlan, DataFusionError> {
+        let mut sides = below_join(&join, keys, self.strict).into_iter();
+        let (left_keys, right_keys) = (sides.next().flatten(), sides.next().flatten());
+        let equal = equalities(&join);
+        let (on_left, on_right): (Keys, Keys) = equal.into_iter().unzip();
+        let takes = |far: &[JoinType]| !join.null_aware && far.contains(&join.join_type);
+        let to_right = takes(&[
+            JoinType::Inner,
+            JoinType::Left,
+            JoinType::LeftSemi,
+            JoinType::LeftAnti,
+            JoinType::LeftMark,
+        ]);
+        let to_left = takes(&[
+            JoinType::Inner,
+            JoinType::Right,
+            JoinType::RightSemi,
+            JoinType::RightAnti,
+            JoinType::RightMark,
+        ]) || (self.strict && join.join_type == JoinType::Left);
+        let near = |plan: &LogicalPlan, key: Keys, on: &Keys| Hop {
+            near: plan.clone(),
+            key,
+            on: on.clone(),
+            far: Reach::default(),
+        };
+        let (left, right) = (join.left.as_ref().clone(), join.right.as_ref().clone());
+        let (left, right) = match (left_keys, right_keys) {
+            (Some(keys), None) if to_right && !on_left.is_empty() => {
+                let hop = near(&left, keys.clone(), &on_left);
+                let left = self.descend(left, Some(keys))?;
+                let right = self.hop(hop, &left, right, on_right)?;
+                (left, right)
+            }
+            (None, Some(keys)) if to_left && !on_right.is_empty() => {
+                let hop = near(&right, keys.clone(), &on_right);
+                let right = self.descend(right, Some(keys))?;
+                let left = self.hop(hop, &right, left, on_left)?;
+                (left, right)
+            }
+            (left_keys, right_keys) => {
+                (self.descend(left, left_keys)?, self.descend(right, right_keys)?)
+            }
+        };
+        Ok(LogicalPlan::Join(Join { left: Arc::new(left), right: Arc::new(right), ..join }))
+    }
+
+    /// The far side of a join, narrowed to what the narrowed near side compares it with.
+    fn hop(
+        &mut self,
+        mut hop: Hop,
+        near: &LogicalPlan,
+        far: LogicalPlan,
+        on_far: Keys,
+    ) -> Result<LogicalPlan, DataFusionError> {
+        let keep = self.keep.as_ref().map(|_| Arc::new(Keep::default()));
+        // Null equals nothing, so it brings no row of the far side.
+        let mut walk = Walk { keep: keep.clone(), strict: true, ..Walk::default() };
+        let far = walk.descend(far, Some(on_far))?;
+        hop.far = walk.reach;
+        if let Some(keep) = keep {
+            let named = hop.on.iter().enumerate();
+            let named = named.map(|(n, part)| part.clone().alias(format!("on_{n}")));
+            let plan = LogicalPlanBuilder::from(near.clone()).project(named)?.build()?;
+            self.fills.push(Fill { keep, plan });
+            self.fills.extend(walk.fills);
+        }
+        self.reach.hops.push(hop);
+        Ok(far)
     }
 }
 
@@ -150,7 +286,6 @@ fn children(plan: &LogicalPlan, keys: &Keys) -> Vec<Option<Keys>> {
             .map(|input| substituted(keys, &by_position(&union.schema, input.schema())))
             .collect(),
         LogicalPlan::Unnest(unnest) => vec![below_unnest(unnest, keys)],
-        LogicalPlan::Join(join) => below_join(join, keys),
         // A limit picks rows by what else is there; what is not known here may do anything.
         _ => Vec::new(),
     }
@@ -198,7 +333,7 @@ fn below_unnest(unnest: &Unnest, keys: &Keys) -> Option<Keys> {
 
 /// A filter on one side's columns may go to that side unless the join makes nulls of them; to the
 /// other side it may go in the words of the columns that are equal there.
-fn below_join(join: &Join, keys: &Keys) -> Vec<Option<Keys>> {
+fn below_join(join: &Join, keys: &Keys, strict: bool) -> Vec<Option<Keys>> {
     let (left, right) = (join.left.schema().as_ref(), join.right.schema().as_ref());
     let equal = equalities(join);
     let (on_left, on_right) = (same_in(&join.left), same_in(&join.right));
@@ -218,6 +353,11 @@ fn below_join(join: &Join, keys: &Keys) -> Vec<Option<Keys>> {
     };
     match join.join_type {
         JoinType::Inner => vec![every(&to_left), every(&to_right)],
+        // A row that found no match has null there, which is not wanted; an expression may make
+        // something of the null.
+        JoinType::Left if strict && all(right) && keys.iter().any(is_column) => {
+            vec![every(&to_left), Some(keys.clone())]
+        }
         JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => {
             if all(left) {
                 // With nulls that count, any row of the other side may take all rows away.
@@ -390,6 +530,10 @@ fn made_of(key: &Expr, given: &[Expr]) -> bool {
         Ok(TreeNodeRecursion::Continue)
     });
     made && walked.is_ok()
+}
+
+fn is_column(key: &Expr) -> bool {
+    matches!(key, Expr::Column(_))
 }
 
 /// Whether all columns of `key` are columns of `schema`.

@@ -21,17 +21,25 @@ async fn reached(sql: &str) -> String {
         scope.add(&Target::Model(name.to_owned()), table).unwrap();
     }
     let plan = scope.plan(parse_statement(sql).unwrap()).await.unwrap();
-    let (_, tables) = reach(&plan, &["k".to_owned()], None).unwrap();
-    let told = tables.iter().map(|(name, table)| {
+    let mut told = Vec::new();
+    tell(&reach(&plan, &["k".to_owned()]).unwrap(), "", &mut told);
+    told.join("; ")
+}
+
+fn tell(reach: &Reach, way: &str, told: &mut Vec<String>) {
+    for (name, table) in &reach.tables {
         let keys = table.keys.iter().flatten().map(ToString::to_string).collect::<Vec<_>>();
         let mark = if table.is_dimension { "!" } else { "" };
-        if keys.is_empty() {
-            format!("{name}{mark}")
+        told.push(if keys.is_empty() {
+            format!("{way}{name}{mark}")
         } else {
-            format!("{name}{mark}: {}", keys.join(", "))
-        }
-    });
-    told.collect::<Vec<_>>().join("; ")
+            format!("{way}{name}{mark}: {}", keys.join(", "))
+        });
+    }
+    for hop in &reach.hops {
+        let on = hop.on.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        tell(&hop.far, &format!("{way}{on} -> "), told);
+    }
 }
 
 async fn expect(cases: &[(&str, &str)]) {
@@ -84,7 +92,7 @@ async fn a_join_carries_the_key_over_by_what_is_equal() {
     expect(&[
         ("select a.id as k from a inner join b on a.id = b.owner", "a: a.id; b: b.owner"),
         ("select b.owner as k from a inner join b on a.id = b.owner", "a: a.id; b: b.owner"),
-        ("select a.id as k from a inner join b on a.note = b.note", "a: a.id; b!"),
+        ("select a.id as k from a inner join b on a.note = b.note", "a: a.id; a.note -> b: b.note"),
         ("select a.id as k from a cross join b", "a: a.id; b!"),
         ("select a.id as k from a left join b on a.id = b.id", "a: a.id; b: b.id"),
         // The key is null where nothing matched: a change of b moves rows to and from null.
@@ -95,14 +103,14 @@ async fn a_join_carries_the_key_over_by_what_is_equal() {
         ("select coalesce(b.id, a.id) as k from a left join b on a.id = b.id", "a: a.id; b: b.id"),
         ("select coalesce(a.id, b.note) as k from a full join b on a.id = b.id", "a!; b!"),
         ("select a.id as k from a left anti join b on a.id = b.id", "a: a.id; b: b.id"),
-        ("select a.id as k from a left semi join b on a.note = b.note", "a: a.id; b!"),
+        ("select a.id as k from a left semi join b on a.note = b.note", "a: a.id; a.note -> b: b.note"),
         (
             "select upper(a.id) as k from a inner join b on a.id = b.id left join c on b.id = c.owner",
             "a: upper(a.id); b: upper(b.id); c: upper(c.owner)",
         ),
         (
             "select a.id as k from a left join b on a.id = b.id left join c on b.id = c.owner",
-            "a: a.id; b: b.id; c!",
+            "a: a.id; b: b.id; b.id -> c: c.owner",
         ),
     ])
     .await;

@@ -1,0 +1,89 @@
+//! What a model's `changed_by` comes to: for each input whether it is reached, without any data.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::datasource::empty::EmptyTable;
+use futures::FutureExt as _;
+
+use super::reach::{Reach, reach};
+use crate::model::check::plan_all;
+use crate::model::definition::Model;
+use crate::model::header::Kind;
+use crate::model::project::{Project, landed_schemas};
+use crate::model::references::Target;
+use crate::model::scope::Scope;
+use crate::{Error, Result};
+
+/// How an input of a model takes part in an incremental build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Role {
+    /// Only rows that changed keys need are read: by this tuple over its columns, which is the
+    /// model's key or what a join with rows of that key compares.
+    Narrowed(String),
+    /// It is read whole, and when it changes the model is rebuilt whole.
+    Dimension,
+}
+
+impl Project {
+    /// For every stored table that a model with `changed_by` reads, views looked through, how it
+    /// takes part in an incremental build. Empty for a model that is always computed whole.
+    ///
+    /// Fails with [`Error::UnknownModel`], or when a model that it reads does not plan.
+    pub fn roles(
+        &self,
+        raw_schemas: &BTreeMap<String, SchemaRef>,
+        name: &str,
+    ) -> Result<BTreeMap<String, Role>> {
+        let Some(model) = self.model(name) else {
+            return Err(Error::UnknownModel { name: name.to_owned(), hint: None });
+        };
+        if model.header.changed_by.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let failed = || Error::engine(format!("reading the plan of `{name}`"));
+        let planned = plan_all(self, raw_schemas)?;
+        let scope = Scope::detached()?;
+        for (raw, schema) in landed_schemas(raw_schemas)? {
+            scope.add(&Target::Raw(raw), Arc::new(EmptyTable::new(schema)))?;
+        }
+        let plan = |model: &Model| scope.plan(model.statement.clone()).now_or_never();
+        for read in self.models().take_while(|read| read.name != name) {
+            let target = Target::Model(read.name.clone());
+            if read.header.kind == Kind::View {
+                let view = scope.view(&read.name, read.statement.clone()).now_or_never();
+                if let Some(Ok(view)) = view {
+                    scope.add(&target, Arc::new(view))?;
+                }
+            } else if let Some(schema) = planned.schemas.get(&read.name) {
+                scope.add(&target, Arc::new(EmptyTable::new(Arc::clone(schema))))?;
+            }
+        }
+        let plan = match plan(model) {
+            Some(plan) => plan.map_err(failed())?,
+            None => return Err(Error::NotBuilt { model: name.to_owned() }),
+        };
+        let reach = reach(&plan, &model.header.changed_by).map_err(failed())?;
+        let mut roles = BTreeMap::new();
+        take(&reach, &mut roles);
+        Ok(roles)
+    }
+}
+
+/// A table that is a dimension anywhere is one.
+fn take(reach: &Reach, roles: &mut BTreeMap<String, Role>) {
+    for (table, reached) in &reach.tables {
+        let role = match reached.keys.first() {
+            Some(keys) if !reached.is_dimension => {
+                let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+                Role::Narrowed(keys.join(", "))
+            }
+            _ => Role::Dimension,
+        };
+        if role == Role::Dimension || !roles.contains_key(table) {
+            roles.insert(table.clone(), role);
+        }
+    }
+    reach.hops.iter().for_each(|hop| take(&hop.far, roles));
+}
