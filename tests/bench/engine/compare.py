@@ -12,25 +12,40 @@ class Different(measure.Failed):
     """Two tables that had to be equal are not."""
 
 
-def of_files(python, tables, timeout=900):
+def of_files(python, tables, portable, spoil=False, timeout=900):
     """Digests of Parquet files, `{name: [file, ..]}`, by the DuckDB of that Python."""
     queries = {}
     for name, files in tables.items():
         listed = ", ".join(f"'{file}'" for file in files)
         queries[name] = f"select * from read_parquet([{listed}], union_by_name = true)"
-    return ask(python, None, {n: q for n, q in queries.items() if tables[n]}, timeout)
+    queries = {name: query for name, query in queries.items() if tables[name]}
+    return ask(python, None, spoilt(queries) if spoil else queries, portable, timeout)
 
 
-def of_database(python, database, tables, timeout=900):
+def of_database(python, database, tables, spoil=False, timeout=900):
     """Digests of the tables of a DuckDB file, `{name: its name there}`."""
-    return ask(python, database, {n: f"select * from {t}" for n, t in tables.items()}, timeout)
+    queries = {name: f"select * from {table}" for name, table in tables.items()}
+    return ask(python, database, spoilt(queries) if spoil else queries, True, timeout)
 
 
-def ask(python, database, queries, timeout):
+def spoilt(queries):
+    """The same with one cent moved from one order to another: sums and counts stay."""
+    name = next(name for name in ("fct_bench_orders", "stg_shopify__orders") if name in queries)
+    column = "margin_amount" if name == "fct_bench_orders" else "shipping_amount"
+    query = f"""select * replace (cast({column} + case order_id
+            when (select min(order_id) from ({queries[name]})) then 0.01
+            when (select max(order_id) from ({queries[name]})) then -0.01
+            else 0 end as decimal(18, 4)) as {column})
+        from ({queries[name]})"""
+    return {**queries, name: query}
+
+
+def ask(python, database, queries, portable, timeout):
     with tempfile.TemporaryDirectory() as folder:
         request = Path(folder) / "request.json"
         database = str(database) if database else None
-        request.write_text(json.dumps({"database": database, "tables": queries}))
+        asked = {"database": database, "portable": portable, "tables": queries}
+        request.write_text(json.dumps(asked))
         script = Path(__file__).parent / "digest.py"
         done = measure.run([python, script, request], timeout)
     return json.loads(done.out.splitlines()[-1])["tables"]

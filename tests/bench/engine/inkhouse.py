@@ -53,12 +53,12 @@ class Inkhouse:
         return measure.run(command, timeout, **more)
 
     def query(self, sql, timeout=600):
-        """Rows as objects. Decimals come as text: they are money."""
+        """Rows as objects, one by one. Decimals come as text: they are money."""
         file = self.project / ".bench.sql"
         file.write_text(sql)
         done = self.run("query", "--format", "json", "-f", file, timeout=timeout)
         file.unlink()
-        return [json.loads(line, parse_float=str) for line in done.out.splitlines()]
+        return (json.loads(line, parse_float=str) for line in done.out.splitlines())
 
     def build(self, select, now, timeout, check=True):
         """A build; its events are in the run's output, see `summary`."""

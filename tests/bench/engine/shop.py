@@ -79,13 +79,12 @@ def land(shop, variant, base_folder, timeout):
 
 def write_changes(shop, variant, timeout):
     """One order in a hundred with a refund or an edit, as the shop would send it the next night."""
-    orders = shop.query('select id, "createdAt" as created_at from raw.shopify.orders', timeout)
-    orders.sort(key=lambda order: (order["created_at"], order["id"]))
+    rows = shop.query('select "createdAt" as at, id from raw.shopify.orders', timeout)
+    orders = sorted((row["at"], row["id"]) for row in rows)
     many = max(1, len(orders) // SHARE)
     chosen = orders[-many:] if variant == "recent" else orders[SHARE // 2 :: SHARE][:many]
-    ids = ", ".join(f"'{order['id']}'" for order in chosen)
-    sql = f"select * from raw.shopify.orders where id in ({ids})"
-    rows = sorted(shop.query(sql, timeout), key=lambda row: row["id"])
+    ids = ", ".join(f"'{id}'" for _, id in chosen)
+    rows = shop.query(f"select * from raw.shopify.orders where id in ({ids}) order by id", timeout)
     folder = shop.project / "changes" / variant
     folder.mkdir(parents=True)
     with (folder / "orders.jsonl").open("w") as out:
