@@ -53,11 +53,12 @@ class Bench:
         """The Python of the independent readers."""
         return RIGS / "readers" / "bin" / "python"
 
-    def row(self, case, system, what, figure, rows_read=None, ratio=None, note=""):
-        """A row of the table."""
+    def row(self, case, system, what, figure, ratio=None, note="", built=None):
+        """A row of the table; `built` is what a build of Inkhouse told of its models."""
         say(f"{case}: {system}, {what}: {shown(figure)}")
         row = {"case": case, "system": system, "what": what, **figure.to_json()}
-        row["rows_read"], row["ratio"] = rows_read, ratio
+        row["rows_read"], row["ratio"] = built and built["rows_read"], ratio
+        row["models"] = built and built["models"]
         row["note"] = "; ".join(part for part in (figure.note, note) if part)
         self.rows.append(row)
 
@@ -133,10 +134,10 @@ def dbt_checks(bench, case, dbt, folder):
     runs, budget = bench.asked.runs, bench.asked.budget
     for words in (("parse",), ("compile", "--quiet")):
         what = f"`dbt {words[0]}`"
-        figure = repeat(cold(*words), runs, budget)
+        figure = repeat(cold(*words), runs, budget, must=False)
         bench.row(case, "dbt", f"{what}, cold", figure, note="no types, no columns")
         if figure.runs:
-            figure = repeat(command(*words), runs, budget)
+            figure = repeat(command(*words), runs, budget, must=False)
             bench.row(case, "dbt", f"{what}, warm", figure, note="no types, no columns")
 
 
@@ -152,10 +153,10 @@ def sqlmesh_checks(bench, case, sqlmesh, folder):
         return warm()
 
     runs, budget = bench.asked.runs, bench.asked.budget
-    figure = repeat(cold, runs, budget)
+    figure = repeat(cold, runs, budget, must=False)
     bench.row(case, "sqlmesh", "`sqlmesh lint`, cold", figure, note="columns, no type errors")
     if figure.runs:
-        figure = repeat(warm, runs, budget)
+        figure = repeat(warm, runs, budget, must=False)
         bench.row(case, "sqlmesh", "`sqlmesh lint`, warm", figure, note="columns, no type errors")
 
 
@@ -201,8 +202,8 @@ class States:
             bench.row(self.case, "inkhouse", "full build", figure)
             return
         whole = figure.spread(lambda run: run.wall)[0]
-        read = first.summary["rows_read"]
-        bench.row(self.case, "inkhouse", "full build", figure, read, note=told(first.summary))
+        told_of = told(first.summary)
+        bench.row(self.case, "inkhouse", "full build", figure, note=told_of, built=first.summary)
         built = inkhouse.Inkhouse(bench.binary, self.folder / "full").copy(self.folder / "built")
         self.digests["full"] = self.digest(built)
         self.files = compare.model_files(built.project)
@@ -215,9 +216,8 @@ class States:
         figure = repeat(again, bench.asked.runs, bench.asked.budget, warmup=1)
         if figure.runs and again.summary["statuses"].get("built"):
             raise measure.Failed(f"{self.case}: a build of nothing new built {again.summary}")
-        read = again.summary["rows_read"]
         ratio = ratio_of(figure, whole)
-        bench.row(self.case, "inkhouse", "nothing changed", figure, read, ratio)
+        bench.row(self.case, "inkhouse", "nothing changed", figure, ratio, built=again.summary)
         if compare.model_files(built.project) != self.files:
             raise measure.Failed(f"{self.case}: a build of nothing new wrote files")
 
@@ -252,9 +252,10 @@ class States:
             share = summary["rows_read"] / rebuild.summary["rows_read"]
             note += f", {share:.3f} of the rows read by a full build"
         what = f"1 % changed, {variant}"
-        bench.row(self.case, "inkhouse", what, figure, summary["rows_read"], ratio, note)
-        read = rebuild.summary["rows_read"]
-        bench.row(self.case, "inkhouse", "full build of the same", Figure([again]), read)
+        bench.row(self.case, "inkhouse", what, figure, ratio, note, summary)
+        what, told_of = "full build of the same", told(rebuild.summary)
+        figure = Figure([again])
+        bench.row(self.case, "inkhouse", what, figure, note=told_of, built=rebuild.summary)
         spoil = bench.asked.spoil == "inkhouse"
         changed = self.digest(inkhouse.Inkhouse(bench.binary, self.folder / "changed"), spoil)
         whole = self.digest(inkhouse.Inkhouse(bench.binary, self.folder / "full"))
@@ -394,7 +395,10 @@ class Peer:
         python = self.program.with_name("python")
         spoil = self.bench.asked.spoil == "peer"
         theirs = compare.of_database(python, database, tables, spoil)
-        states.equal(f"{name}, {state}", theirs, "inkhouse", states.digests[state])
+        if ours := states.digests.get(state):
+            states.equal(f"{name}, {state}", theirs, "inkhouse", ours)
+        else:
+            states.bench.fact(f"{states.case}: {name}, {state} is compared with nothing")
 
 
 class Dbt(Peer):

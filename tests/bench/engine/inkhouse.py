@@ -106,8 +106,9 @@ def summary(run):
         if model.get("way"):
             ways[model["way"]] = ways.get(model["way"], 0) + 1
     known = [model["rows_read"] for model in models if model.get("rows_read") is not None]
+    kept = ("name", "status", "way", "rows", "rows_read", "milliseconds")
     return {
-        "models": len(models),
+        "models": [{name: model.get(name) for name in kept} for model in models],
         "statuses": statuses,
         "ways": ways or None,
         "rows_read": sum(known) if known else None,

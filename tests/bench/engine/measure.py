@@ -116,10 +116,11 @@ class Figure:
         return {"runs": len(self.runs), "note": self.note, **figures}
 
 
-def repeat(once, runs, budget, warmup=0):
+def repeat(once, runs, budget, warmup=0, must=True):
     """Calls `once` up to `runs` times, and at least once; no more after `budget` seconds.
 
-    A run that timed out ends it: there is no figure, and the note says so.
+    A run that timed out ends it: there is no figure, and the note says so. So does one that failed,
+    unless it `must` not.
     """
     done = []
     began = time.monotonic()
@@ -128,8 +129,10 @@ def repeat(once, runs, budget, warmup=0):
         if result.timed_out:
             return Figure([], f"did not end within {result.wall:.0f} s")
         if not result.ok:
-            tail = (result.out + result.err).strip().splitlines()[-1:]
-            return Figure([], f"failed with {result.code}: {' '.join(tail)[:160]}")
+            tail = (result.out + result.err).strip().splitlines()
+            if must:
+                raise Failed("\n".join([f"a command ended with {result.code}:", *tail[-30:]]))
+            return Figure([], f"failed with {result.code}: {' '.join(tail[-1:])[:160]}")
         slow = time.monotonic() - began > budget
         if number >= warmup or slow:
             done.append(result)
