@@ -41,7 +41,9 @@ def base(binary, orders, cache, root, timeout):
     folder = cache / f"shop-{orders}-{SEED}-{fingerprint(root)}"
     if not (folder / "made").exists():
         measure.say(f"landing a shop of {orders:,} orders (once, then it is in the cache)")
-        inkhouse.remove(folder)
+        # One of this size that another version landed is of no use any more.
+        for old in cache.glob(f"shop-{orders}-*"):
+            shutil.rmtree(old)
         folder.mkdir(parents=True)
         with inkhouse.sandbox(binary, orders, SEED, folder / "sandbox.log") as url:
             inkhouse.write_project(folder, url)
@@ -58,9 +60,12 @@ def base(binary, orders, cache, root, timeout):
 
 def bound(cache, keep):
     """Lets go of all shops but the last few used."""
-    shops = sorted(cache.glob("shop-*"), key=lambda shop: (shop / "made").stat().st_mtime
-                   if (shop / "made").exists() else 0)
-    for old in shops[:-KEPT]:
+
+    def used(shop):
+        made = shop / "made"
+        return made.stat().st_mtime if made.exists() else 0
+
+    for old in sorted(cache.glob("shop-*"), key=used)[:-KEPT]:
         if old != keep:
             shutil.rmtree(old)
 
