@@ -30,6 +30,8 @@ pub struct Building<'a> {
     pub warehouse: &'a Warehouse,
     /// The models.
     pub project: &'a Project,
+    /// Where; `prod` is what everybody reads.
+    pub environment: &'a Environment,
     /// The run.
     pub run_id: &'a str,
     /// The run's clock.
@@ -79,7 +81,7 @@ pub async fn run(building: &Building<'_>, select: &[String]) -> Result<Built, Fa
     let ended = Mutex::new(0_usize);
     let printer = building.printer.clone();
     let options = BuildOptions {
-        environment: Environment::default(),
+        environment: building.environment.clone(),
         whole: false,
         select: select.to_vec(),
         run_id: building.run_id.to_owned(),

@@ -252,9 +252,9 @@ impl Run<'_> {
                 failed => failed,
             };
         }
-        for select in builds {
+        for step in builds {
             result = match result {
-                Ok(()) => self.build(select).await,
+                Ok(()) => self.build(step).await,
                 failed => {
                     self.skip("build", "models").await;
                     failed
@@ -343,7 +343,7 @@ impl Run<'_> {
         }
     }
 
-    async fn build(&mut self, select: Vec<String>) -> Result<(), Failure> {
+    async fn build(&mut self, step: spec::Build) -> Result<(), Failure> {
         let began = Instant::now();
         self.house.printer.note("build");
         let mut attempt = 1;
@@ -351,12 +351,13 @@ impl Run<'_> {
             let building = Building {
                 warehouse: &self.house.warehouse,
                 project: &self.house.project,
+                environment: &step.environment,
                 run_id: &self.report.run_id,
                 clock: self.house.clock,
                 stop: self.stop,
                 printer: &self.house.printer,
             };
-            let built = build::run(&building, &select).await;
+            let built = build::run(&building, &step.models).await;
             let failure = match &built {
                 Ok(built) => match &built.report {
                     Some(report) => build::failure(report),

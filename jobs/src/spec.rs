@@ -109,6 +109,9 @@ pub struct Build {
     /// Models, as `inkhouse build` takes them; all of them without.
     #[serde(default)]
     pub models: Vec<String>,
+    /// Where; jobs always build `prod`.
+    #[serde(skip)]
+    pub environment: warehouse::Environment,
 }
 
 /// A step that delivers.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::Context;
+use super::{Context, environment::EnvironmentArgument};
 use crate::{failure::Failure, quantity::counted, run, spec};
 
 #[derive(Debug, Args)]
@@ -12,13 +12,16 @@ pub(super) struct Arguments {
     /// Models: `name`, `+name` with all it reads, `name+` with all that read it; everything without
     #[arg(value_name = "SELECT", allow_hyphen_values = false)]
     select: Vec<String>,
+    #[command(flatten)]
+    of: EnvironmentArgument,
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let house = context.house()?;
     let began = Instant::now();
     let mut job = run::one_off("build");
-    job.builds = vec![spec::Build { models: arguments.select }];
+    job.builds =
+        vec![spec::Build { models: arguments.select, environment: arguments.of.environment }];
     let (report, ended) = run::unlocked(&house, &job, &context.stop).await;
     ended?;
     let (checks, warned) = report

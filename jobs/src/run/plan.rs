@@ -18,7 +18,7 @@ use crate::{
 /// The steps with everything they need, made before anything runs.
 pub(super) struct Prepared {
     pub(super) extracts: Vec<Vec<Request>>,
-    pub(super) builds: Vec<Vec<String>>,
+    pub(super) builds: Vec<spec::Build>,
     pub(super) exports: Vec<Vec<Export>>,
     pub(super) unconfigured: Vec<String>,
 }
@@ -36,8 +36,7 @@ pub(super) fn prepare(house: &House, job: &Job) -> Result<Prepared, Failure> {
     let mut unconfigured = Vec::new();
     let exports: Result<Vec<_>, Failure> =
         job.exports.iter().map(|step| destinations(house, step, &mut unconfigured)).collect();
-    let builds = job.builds.iter().map(|step| step.models.clone()).collect();
-    Ok(Prepared { extracts, builds, exports: exports?, unconfigured })
+    Ok(Prepared { extracts, builds: job.builds.clone(), exports: exports?, unconfigured })
 }
 
 /// The streams that an extract step means.
