@@ -145,13 +145,6 @@ impl House {
         report
     }
 
-    /// The first release of an environment: everything as `prod` has it.
-    pub(crate) async fn fork(&self, environment: &str) {
-        let release = self.current("prod").await;
-        let release = Release { number: 1, ..release };
-        self.warehouse.publish(&env(environment), &release).await.unwrap();
-    }
-
     pub(crate) async fn current(&self, environment: &str) -> Release {
         self.warehouse.current_release(&env(environment)).await.unwrap().unwrap()
     }

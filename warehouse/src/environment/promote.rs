@@ -13,7 +13,7 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use super::Environment;
 use crate::release::{Basis, Release, TableAt};
 use crate::table::Snapshot;
-use crate::{Error, Project, Result, Warehouse};
+use crate::{Error, Kind, Project, Result, Warehouse};
 
 /// Tables copied at a time.
 const PARALLEL: usize = 8;
@@ -43,7 +43,8 @@ impl Warehouse {
     /// Makes the tables that were built in `environment` those of `prod`, as one release.
     ///
     /// Refused with [`Error::Outdated`] when a table was computed from something that `prod` has a
-    /// newer or another version of, or that is no longer what the environment holds. Fails with
+    /// newer or another version of, or that is no longer what the environment holds, and when it
+    /// would replace a table that holds its own past (`append`, `scd2`). Fails with
     /// [`Error::IsProd`], [`Error::NoRelease`], [`Error::Race`] and [`Error::ReleaseRace`].
     pub async fn promote(
         &self,
@@ -67,7 +68,8 @@ impl Warehouse {
             let (promoted, stale) = (Vec::new(), Vec::new());
             return Ok(Promotion { from: trial.number, release: None, promoted, stale });
         }
-        let reasons = conflicts(&trial, environment, before, &moving);
+        let mut reasons = conflicts(&trial, environment, before, &moving);
+        reasons.extend(histories(project, before, &moving));
         if !reasons.is_empty() {
             let environment = environment.to_string();
             return Err(Error::Outdated { environment, reasons });
@@ -168,6 +170,20 @@ fn conflicts(
     reasons.into_iter().collect()
 }
 
+/// Why tables that hold their own past must not be replaced by ones that began in the environment.
+fn histories(
+    project: &Project,
+    before: &BTreeMap<String, TableAt>,
+    moving: &[(&str, &TableAt, &Basis)],
+) -> Vec<String> {
+    let keeps = |name: &str| {
+        let kind = project.model(name).map(|model| model.header.kind);
+        matches!(kind, Some(Kind::Append | Kind::Scd2)) && before.contains_key(name)
+    };
+    let names = moving.iter().map(|(name, ..)| *name).filter(|name| keeps(name));
+    names.map(|name| format!("`{name}` of `prod` holds a past that would be lost")).collect()
+}
+
 /// The release of `prod` with the moved tables in it.
 fn assemble(
     standing: Option<&Release>,
@@ -186,8 +202,8 @@ fn assemble(
         }
     }
     tables.extend(moved.iter().map(|(name, at)| (name.clone(), at.clone())));
-    for Move { name, basis, .. } in moves {
-        let mut basis = (*basis).clone();
+    let here = |basis: &Basis| {
+        let mut basis = basis.clone();
         for (input, at) in &mut basis.inputs {
             // The same content, where `prod` has it.
             if let Some(here) = tables.get(input)
@@ -196,7 +212,17 @@ fn assemble(
                 *at = Some(here.clone());
             }
         }
-        models.insert((*name).to_owned(), basis);
+        basis
+    };
+    models.extend(moves.iter().map(|Move { name, basis, .. }| ((*name).to_owned(), here(basis))));
+    // Other SQL may have come to the same rows in the environment: then it is known of these too.
+    for (name, basis) in trial.models.iter().filter(|(name, _)| !moved.contains_key(*name)) {
+        let same = |at: &TableAt| tables.get(name).is_some_and(|here| here.contents == at.contents);
+        let basis = here(basis);
+        let stands = |(input, at): (&String, &Option<TableAt>)| at.as_ref() == tables.get(input);
+        if trial.tables.get(name).is_some_and(same) && basis.inputs.iter().all(stands) {
+            models.insert(name.clone(), basis);
+        }
     }
     Release {
         number: standing.map_or(0, |release| release.number).saturating_add(1),

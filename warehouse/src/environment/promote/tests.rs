@@ -22,7 +22,7 @@ impl House {
         house.land("orders", &[("1", 5), ("2", 7)]).await;
         house.land("fees", &[("9", 1)]).await;
         house.build("prod").await;
-        house.fork("dev").await;
+        house.build("dev").await;
         house.rewrite(FCT, DOUBLED);
         house.build("dev").await;
         house
@@ -127,10 +127,10 @@ async fn newer_data_that_nothing_promoted_reads_is_no_reason_and_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shared_input_that_prod_replaced_refuses_it_and_what_was_left_behind_is_named() {
     let mut house = House::new();
-    house.land("orders", &[("1", 5)]).await;
+    house.land("orders", &[("1", 5), ("2", 7)]).await;
     house.build("prod").await;
-    house.fork("dev").await;
-    house.fork("other").await;
+    house.build("dev").await;
+    house.build("other").await;
     let agg = "marts/agg_totals.sql";
     house.rewrite(agg, "select cast(max(total_amount) as decimal(18, 4)) as total_amount, count(*) as order_count from fct_orders");
     house.build("dev").await;
@@ -214,4 +214,38 @@ async fn of_a_promotion_and_a_build_at_once_one_wins() {
     assert!(matches!(lost, Error::ReleaseRace { .. } | Error::Race { .. }), "{lost}");
     assert_eq!(house.current("prod").await.number, 2);
     assert_eq!(house.query("prod", SUM).await, ["24.0000"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_holds_its_own_past_is_not_replaced() {
+    let mut house = House::new();
+    let mut models = crate::test_house::MODELS;
+    models[1].1 = "kind = 'scd2'\n--! key = ['order_id']";
+    models[2].2 = "select cast(sum(total_amount) as decimal(18, 4)) as total_amount, count(*) as order_count from fct_orders where is_current";
+    house.project = crate::test_house::project(&models);
+    house.land("orders", &[("1", 5)]).await;
+    house.build("prod").await;
+    models[1].2 = DOUBLED;
+    house.project = crate::test_house::project(&models);
+    house.build("dev").await;
+    let error = house.promote("dev").await.unwrap_err().to_string();
+    assert!(error.ends_with("`fct_orders` of `prod` holds a past that would be lost"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_sql_with_the_same_rows_is_known_to_prod_afterwards() {
+    let mut house = House::new();
+    house.land("orders", &[("1", 5), ("2", 7)]).await;
+    house.build("prod").await;
+    let mut models = crate::test_house::MODELS;
+    models[1].2 =
+        "select order_id, total_amount, concat('note of ', order_id) as note from stg_shop__orders";
+    models[3].2 = "select fee_id, 'x' as colour_code from stg_shop__fees";
+    house.project = crate::test_house::project(&models);
+    house.land("fees", &[("9", 1)]).await;
+    house.build("dev").await;
+    let trial = house.current("dev").await;
+    assert!(trial.tables["fct_orders"].environment.is_prod(), "the rows are those of prod");
+    assert_eq!(house.promote("dev").await.unwrap().promoted, ["dim_fees"]);
+    assert_eq!(house.build("prod").await.release, None);
 }

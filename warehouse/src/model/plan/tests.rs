@@ -105,3 +105,24 @@ async fn a_model_that_does_not_plan_is_a_finding_and_a_wrong_name_has_a_hint() {
     let error = house.try_plan("prod", &[]).await.unwrap_err();
     assert!(matches!(error, Error::Findings(_)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_with_changed_by_is_foreseen_for_its_keys_where_it_has_a_table_of_its_own() {
+    let mut house = House::new();
+    let mut models = MODELS;
+    models[1].1 = "kind = 'merge'\n--! key = ['order_id']\n--! changed_by = ['order_id']";
+    house.project = crate::test_house::project(&models);
+    house.land("orders", &[("1", 5)]).await;
+    house.build("prod").await;
+    house.land("orders", &[("2", 7)]).await;
+    let plan = house.plan("prod", &["fct_orders"]).await;
+    let Forecast::Keys { by, because } = &plan.models[0].forecast else { panic!("{plan:?}") };
+    assert_eq!(by, &["order_id"]);
+    assert_eq!(because[0].to_string(), "`raw.shop.orders` changed from version 1 to 2");
+    let here = house.plan("dev", &["fct_orders"]).await;
+    assert!(matches!(here.models[0].forecast, Forecast::Full(_)), "{here:?}");
+    let report = house.build("prod").await;
+    assert_foreseen(&house.plan("prod", &[]).await, &house.build("prod").await);
+    let way = report.models.iter().find(|model| model.name == "fct_orders").unwrap();
+    assert!(matches!(way.way, Some(crate::Way::Keys { .. })), "{way:?}");
+}
