@@ -20,8 +20,9 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     let house = context.house()?;
     let began = Instant::now();
     let mut job = run::one_off("build");
-    job.builds =
-        vec![spec::Build { models: arguments.select, environment: arguments.of.environment }];
+    let environment = arguments.of.environment;
+    let place = if environment.is_prod() { String::new() } else { format!(" in `{environment}`") };
+    job.builds = vec![spec::Build { models: arguments.select, environment }];
     let (report, ended) = run::unlocked(&house, &job, &context.stop).await;
     ended?;
     let (checks, warned) = report
@@ -30,7 +31,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
         .map(crate::build::Built::checks)
         .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     context.printer.result(format_args!(
-        "{}; {} made, {warned} of them warned",
+        "{}{place}; {} made, {warned} of them warned",
         report.summary(&job, began.elapsed()),
         counted(checks, "check")
     ));

@@ -78,10 +78,9 @@ fn summary(diff: &Diff) -> String {
     let rewritten = diff.tables.iter().filter(|table| table.is_empty()).count();
     let differing = diff.tables.len() - rewritten;
     let same = diff.equal + rewritten;
-    format!(
-        "{} differ, {same} are the same",
-        counted(u64::try_from(differing).unwrap_or(u64::MAX), "table")
-    )
+    let verb = if differing == 1 { "differs" } else { "differ" };
+    let differing = counted(u64::try_from(differing).unwrap_or(u64::MAX), "table");
+    format!("{differing} {verb}, {same} the same")
 }
 
 fn text(diff: &Diff) -> String {

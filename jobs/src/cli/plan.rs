@@ -47,14 +47,14 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     };
     let (models, runs) = (plan.models.len(), runs(&plan));
     let shared = plan.models.iter().filter(|model| model.forecast == Forecast::Shared).count();
+    let unchanged = models - runs - shared;
     let shared = match shared {
         0 => String::new(),
         shared => format!(", {shared} shared with `prod`"),
     };
     context.printer.result(format_args!(
-        "{} against {standing}: {runs} to run, {} to leave alone{shared}",
+        "{} against {standing}: {runs} to run, {unchanged} unchanged{shared}",
         counted(count(models), "model"),
-        models - runs
     ));
     if !plan.left_behind.is_empty() {
         context.printer.note(format_args!(
