@@ -133,7 +133,7 @@ fn of_two_builds_at_once_one_publishes_and_the_other_says_so() {
         );
         assert_eq!(rows, [format!("{number},{}", 2 * number)]);
         says(&project.run(&["build", "agg_first", "agg_second"]).succeeded(), &["nothing new"]);
-        if races > 0 && number >= 3 {
+        if races > 0 {
             return;
         }
     }

@@ -34,6 +34,9 @@ pub struct Release {
     /// Why it is there, when no build made it: `rollback to release 7`, `promoted from dev 3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The release of `prod` that it was built beside, in another environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<u64>,
     /// Table name -> where it stands.
     pub tables: BTreeMap<String, TableAt>,
     /// Model -> what its table was computed from.
@@ -182,6 +185,7 @@ mod tests {
             created_at: DateTime::<Utc>::UNIX_EPOCH,
             run_id: run_id.to_owned(),
             note: None,
+            beside: None,
             tables: BTreeMap::from([("fct_orders".to_owned(), at)]),
             models: BTreeMap::new(),
         }

@@ -43,8 +43,8 @@ impl Warehouse {
     /// Makes the tables that were built in `environment` those of `prod`, as one release.
     ///
     /// Refused with [`Error::Outdated`] when a table was computed from something that `prod` has a
-    /// newer or another version of, or that is no longer what the environment holds, and when it
-    /// would replace a table that holds its own past (`append`, `scd2`). Fails with
+    /// newer or another version of, or that is no longer what the environment holds; when `prod`
+    /// got other SQL of the same model since the environment was built; and when it would replace a table that holds its own past (`append`, `scd2`). Fails with
     /// [`Error::IsProd`], [`Error::NoRelease`], [`Error::Race`] and [`Error::ReleaseRace`].
     pub async fn promote(
         &self,
@@ -70,6 +70,7 @@ impl Warehouse {
         }
         let mut reasons = conflicts(&trial, environment, before, &moving);
         reasons.extend(histories(project, before, &moving));
+        reasons.extend(self.rewritten(&trial, standing.as_ref(), &moving).await?);
         if !reasons.is_empty() {
             let environment = environment.to_string();
             return Err(Error::Outdated { environment, reasons });
@@ -97,6 +98,32 @@ impl Warehouse {
 }
 
 impl Warehouse {
+    /// Which models got other SQL or another header in `prod` while the environment was not looking:
+    /// to promote would undo that.
+    async fn rewritten(
+        &self,
+        trial: &Release,
+        standing: Option<&Release>,
+        moving: &[(&str, &TableAt, &Basis)],
+    ) -> Result<Vec<String>> {
+        let Some(standing) = standing else { return Ok(Vec::new()) };
+        let seen = match trial.beside {
+            Some(number) if number == standing.number => return Ok(Vec::new()),
+            Some(number) => Some(self.release(&Environment::default(), number).await?),
+            None => None,
+        };
+        let code = |release: Option<&Release>, name: &str| {
+            let basis = release.and_then(|release| release.models.get(name));
+            basis.map(|basis| (basis.plan.clone(), basis.header.clone()))
+        };
+        let names = moving.iter().map(|(name, ..)| *name);
+        let changed = names.filter(|name| {
+            let now = code(Some(standing), name);
+            now != code(seen.as_ref(), name) && now != code(Some(trial), name)
+        });
+        Ok(changed.map(|name| format!("`{name}` of `prod` was changed since")).collect())
+    }
+
     /// Copies the files of a table into the folder of `prod`'s.
     async fn copied<'a>(
         &self,
@@ -228,6 +255,7 @@ fn assemble(
         number: standing.map_or(0, |release| release.number).saturating_add(1),
         created_at: trial.created_at,
         run_id: trial.run_id.clone(),
+        beside: None,
         note: Some(format!("promoted from {environment} {}", trial.number)),
         tables,
         models,

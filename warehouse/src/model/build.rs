@@ -119,12 +119,15 @@ impl Warehouse {
         let mut tables = inputs.models;
         bases.retain(|name, _| tables.contains_key(name));
         tables.extend(raw_at);
-        if changed(standing.as_ref(), &tables, &bases) {
+        let beside = prod.as_ref().map(|release| release.number);
+        let moved = standing.as_ref().is_some_and(|release| release.beside != beside);
+        if moved || changed(standing.as_ref(), &tables, &bases) {
             let release = Release {
                 number: standing.map_or(0, |release| release.number).saturating_add(1),
                 created_at: options.now,
                 run_id: options.run_id.clone(),
                 note: None,
+                beside,
                 tables,
                 models: bases,
             };

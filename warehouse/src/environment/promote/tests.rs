@@ -249,3 +249,20 @@ async fn other_sql_with_the_same_rows_is_known_to_prod_afterwards() {
     assert_eq!(house.promote("dev").await.unwrap().promoted, ["dim_fees"]);
     assert_eq!(house.build("prod").await.release, None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_elses_change_of_the_same_model_is_not_undone_unseen() {
+    let mut house = House::tried().await;
+    let tripled = "select order_id, cast(total_amount * 3 as decimal(18, 4)) as total_amount, 'note of ' || order_id as note from stg_shop__orders";
+    house.rewrite(FCT, tripled);
+    house.build("other").await;
+    house.promote("other").await.unwrap();
+    let error = house.promote("dev").await.unwrap_err().to_string();
+    assert!(error.contains("`fct_orders` of `prod` was changed since"), "{error}");
+    assert_eq!(house.query("prod", SUM).await, ["36.0000"]);
+    // Who builds again has seen it.
+    house.rewrite(FCT, DOUBLED);
+    assert_eq!(house.build("dev").await.release, Some(3));
+    house.promote("dev").await.unwrap();
+    assert_eq!(house.query("prod", SUM).await, ["24.0000"]);
+}
