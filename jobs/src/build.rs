@@ -30,6 +30,8 @@ pub struct Building<'a> {
     pub warehouse: &'a Warehouse,
     /// The models.
     pub project: &'a Project,
+    /// Where; `prod` is what everybody reads.
+    pub environment: &'a Environment,
     /// The run.
     pub run_id: &'a str,
     /// Compute the models whole, whatever changed.
@@ -81,7 +83,7 @@ pub async fn run(building: &Building<'_>, select: &[String]) -> Result<Built, Fa
     let ended = Mutex::new(0_usize);
     let printer = building.printer.clone();
     let options = BuildOptions {
-        environment: Environment::default(),
+        environment: building.environment.clone(),
         whole: building.whole,
         select: select.to_vec(),
         run_id: building.run_id.to_owned(),
@@ -217,7 +219,7 @@ fn kind_of(kind: warehouse::ErrorKind) -> Kind {
 /// A data failure that names every model whose table differs.
 pub async fn verify(building: &Building<'_>, select: &[String]) -> Result<(), Failure> {
     let raw_schemas = project::raw_schemas();
-    let at = ReadAt::default();
+    let at = ReadAt { environment: building.environment.clone(), ..ReadAt::default() };
     let verify = building.warehouse.verify(building.project, &raw_schemas, &at, select);
     let verified = tokio::select! {
         verified = Box::pin(verify) => verified?,

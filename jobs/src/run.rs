@@ -351,6 +351,7 @@ impl Run<'_> {
             let building = Building {
                 warehouse: &self.house.warehouse,
                 project: &self.house.project,
+                environment: &step.environment,
                 run_id: &self.report.run_id,
                 whole: step.full,
                 clock: self.house.clock,

@@ -112,6 +112,9 @@ pub struct Build {
     /// Compute them whole, whatever changed.
     #[serde(default)]
     pub full: bool,
+    /// Where; jobs always build `prod`.
+    #[serde(skip)]
+    pub environment: warehouse::Environment,
 }
 
 /// A step that delivers.

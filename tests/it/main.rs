@@ -17,6 +17,7 @@ mod layout;
 mod models;
 mod nightly;
 mod readers;
+mod releases;
 mod resume;
 mod saved_answers;
 mod serve;

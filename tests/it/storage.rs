@@ -178,6 +178,27 @@ fn a_night_on_s3_ends_in_the_tables_of_a_night_on_files() {
 }
 
 #[test]
+fn what_was_built_aside_on_s3_is_promoted_by_the_server_and_outlives_its_environment() {
+    let Some(weed) = rig("s3", "weed") else { return };
+    let s3 = S3::start(&weed);
+    let shop = Shop::open(1, NIGHT, "");
+    let project = project(&shop, &s3, "promoted");
+    let build = |number: u32, environment: &str| {
+        let text = format!("-- One row.\n--! kind = \"full\"\nselect {number} as number\n");
+        project.write("sql/marts/agg_first.sql", &text);
+        project.run(&["build", "agg_first", "--env", environment]).succeeded();
+    };
+    build(1, "prod");
+    build(2, "dev");
+    assert_eq!(project.query("select number from agg_first"), ["1"]);
+    project.run(&["promote", "dev"]).succeeded();
+    project.run(&["environments", "drop", "dev", "--yes"]).succeeded();
+    assert_eq!(project.query("select number from agg_first"), ["2"]);
+    project.run(&["rollback", "1"]).succeeded();
+    assert_eq!(project.query("select number from agg_first"), ["1"]);
+}
+
+#[test]
 fn writers_that_race_for_one_table_on_s3_lose_no_row() {
     let Some(weed) = rig("s3", "weed") else { return };
     let s3 = S3::start(&weed);

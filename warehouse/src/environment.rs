@@ -4,12 +4,17 @@
 //! only its releases and the tables that were built in it; what it did not change it shares with
 //! `prod` by naming the same version of the same table. Raw and `ops` tables belong to all.
 
+mod promote;
+mod state;
+
 use std::fmt;
 use std::str::FromStr;
 
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
+pub use self::promote::Promotion;
+pub use self::state::EnvironmentState;
 use crate::{Error, Result};
 
 const PROD: &str = "prod";

@@ -108,6 +108,27 @@ pub enum Error {
         /// The number asked for.
         number: u64,
     },
+    /// A release names what is no longer there.
+    #[error("release {number} of `{environment}` is no longer whole: {}", .missing.join("; "))]
+    Incomplete {
+        /// Its environment.
+        environment: String,
+        /// Its number.
+        number: u64,
+        /// One phrase a table.
+        missing: Vec<String>,
+    },
+    /// What an environment holds was computed from something else than `prod` has now.
+    #[error("environment `{environment}` does not fit `prod` any more: {}", .reasons.join("; "))]
+    Outdated {
+        /// Its name.
+        environment: String,
+        /// One phrase a model.
+        reasons: Vec<String>,
+    },
+    /// What is asked for makes no sense for `prod`.
+    #[error("`prod` cannot be {0}")]
+    IsProd(&'static str),
     /// Another writer changed the table first; nothing of this write is visible.
     #[error("another run wrote `{table}` at the same time; nothing of this write was kept")]
     Race {
@@ -178,6 +199,7 @@ impl Error {
             | Self::EnvironmentName(_)
             | Self::UnknownRelease { .. }
             | Self::NoRelease { .. }
+            | Self::IsProd(_)
             | Self::Findings(_)
             | Self::Query { .. }
             | Self::UnknownModel { .. }
@@ -186,6 +208,8 @@ impl Error {
             Self::Table { .. } => self.cause().map_or(ErrorKind::Bug, Cause::kind),
             Self::Engine { .. } => self.cause().map_or(ErrorKind::Data, Cause::kind),
             Self::Column { .. }
+            | Self::Incomplete { .. }
+            | Self::Outdated { .. }
             | Self::Missing { .. }
             | Self::Damaged { .. }
             | Self::NotBuilt { .. } => ErrorKind::Data,
@@ -211,6 +235,15 @@ impl Error {
             }
             Self::NoRelease { environment } => {
                 return Some(format!("`inkhouse build --env {environment}` makes it"));
+            }
+            Self::Incomplete { .. } => {
+                return Some("`inkhouse releases` lists the others".to_owned());
+            }
+            Self::Outdated { environment, .. } => {
+                return Some(format!("`inkhouse build --env {environment}`, then promote again"));
+            }
+            Self::IsProd(_) => {
+                return Some("`inkhouse environments` lists the others".to_owned());
             }
             Self::NotBuilt { model } => return Some(format!("build `+{model}` first")),
             Self::Query { hint, .. } | Self::UnknownModel { hint, .. } => return hint.clone(),

@@ -15,20 +15,23 @@ mod release;
 mod session;
 mod store;
 pub mod table;
+#[cfg(test)]
+mod test_house;
 mod warehouse;
 
 /// A value for a parameter of a query.
 pub use datafusion::common::ScalarValue;
-pub use environment::Environment;
+pub use environment::{Environment, EnvironmentState, Promotion};
 pub use error::{Error, ErrorKind, Result};
 pub use landing::{Landed, Landing, LandingSpec, Rejected};
 pub use model::{
-    BuildEvent, BuildOptions, BuildReport, CheckResult, CheckStatus, Failure, Finding, Kind, Model,
-    ModelReport, ModelSource, ModelStatus, Outcome, Project, ReadAt, Role, Severity, Verified, Way,
-    Why, model_test,
+    BuildEvent, BuildOptions, BuildPlan, BuildReport, CheckResult, CheckStatus, ColumnChange,
+    ColumnDiff, Diff, Failure, Finding, Forecast, Kind, Model, ModelReport, ModelSource,
+    ModelStatus, Outcome, PlannedModel, Project, ReadAt, Role, RowsDiff, Severity, SumDiff,
+    TableDiff, ValueDiff, Verified, Way, Why, model_test,
 };
 pub use ops::OpsTable;
-pub use release::{Basis, Release, TableAt};
+pub use release::{Basis, Difference, Release, TableAt, TableChange};
 pub use session::Options;
 pub use store::Store;
 pub use table::{Layer, Snapshot, Staged, Table, TableName};

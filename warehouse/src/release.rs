@@ -4,6 +4,11 @@
 //! current release is the highest N. A build that began from N-1 publishes N or learns that
 //! another build did; readers see a whole release or the whole one before.
 
+mod difference;
+#[cfg(test)]
+mod race;
+mod rollback;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +17,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions};
 use serde::{Deserialize, Serialize};
 
+pub use self::difference::{Difference, TableChange};
 use crate::environment::Environment;
 use crate::table::{Layer, TableName};
 use crate::{Error, Result, Warehouse};
@@ -28,6 +34,9 @@ pub struct Release {
     /// Why it is there, when no build made it: `rollback to release 7`, `promoted from dev 3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The release of `prod` that it was built beside, in another environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<u64>,
     /// Table name -> where it stands.
     pub tables: BTreeMap<String, TableAt>,
     /// Model -> what its table was computed from.
@@ -67,14 +76,7 @@ pub struct Basis {
 impl Basis {
     /// Whether the same rows would come out: all but the digest of the rows themselves.
     pub fn agrees_with(&self, other: &Self) -> bool {
-        let same = |a: &Option<TableAt>, b: &Option<TableAt>| {
-            a.as_ref().map(|at| &at.contents) == b.as_ref().map(|at| &at.contents)
-        };
-        self.plan == other.plan
-            && self.header == other.header
-            && self.engine == other.engine
-            && self.inputs.len() == other.inputs.len()
-            && self.inputs.iter().zip(&other.inputs).all(|(a, b)| a.0 == b.0 && same(a.1, b.1))
+        self.differences(other).is_empty()
     }
 }
 
@@ -91,7 +93,7 @@ impl TableAt {
     }
 }
 
-fn path(environment: &Environment, number: u64) -> Path {
+pub(crate) fn path(environment: &Environment, number: u64) -> Path {
     environment.releases().join(format!("{number:020}.json"))
 }
 
@@ -183,6 +185,7 @@ mod tests {
             created_at: DateTime::<Utc>::UNIX_EPOCH,
             run_id: run_id.to_owned(),
             note: None,
+            beside: None,
             tables: BTreeMap::from([("fct_orders".to_owned(), at)]),
             models: BTreeMap::new(),
         }

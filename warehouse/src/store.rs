@@ -59,6 +59,13 @@ impl Store {
         Ok(Self { root, whole, prefix, below })
     }
 
+    /// A store of a test's own making, as if it were `memory:///`.
+    #[cfg(test)]
+    pub(crate) fn of(whole: Arc<dyn ObjectStore>) -> Self {
+        let (root, prefix) = (Url::parse("memory:///").unwrap(), Path::default());
+        Self { root, below: Arc::clone(&whole), whole, prefix }
+    }
+
     /// The root address, ending in `/`.
     pub fn root(&self) -> &Url {
         &self.root

@@ -8,6 +8,7 @@ use datafusion::prelude::SessionContext;
 use url::Url;
 
 use crate::Result;
+use crate::environment::Environment;
 use crate::session::{self, Options};
 use crate::store::Store;
 use crate::table::{Ground, Table, TableName};
@@ -35,7 +36,11 @@ impl Warehouse {
         storage_options: &BTreeMap<String, String>,
         options: Options,
     ) -> Result<Self> {
-        let store = Store::open(root, storage_options)?;
+        Self::on(Store::open(root, storage_options)?, options)
+    }
+
+    /// The warehouse on an opened store.
+    pub(crate) fn on(store: Store, options: Options) -> Result<Self> {
         let runtime = session::runtime(&store, &options)?;
         let inner = Inner { store, options, runtime, tables: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
@@ -60,6 +65,12 @@ impl Warehouse {
     pub fn table(&self, name: &TableName) -> Table {
         let mut tables = self.inner.tables.lock().unwrap_or_else(PoisonError::into_inner);
         tables.entry(name.clone()).or_insert_with(|| Table::new(self.ground(), name)).clone()
+    }
+
+    /// Forgets what is known of the tables of an environment, whose files are gone.
+    pub(crate) fn forget_tables(&self, environment: &Environment) {
+        let mut tables = self.inner.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.retain(|name, _| name.environment() != environment);
     }
 
     /// Tables hold the parts they need, not the handle, so that no cycle keeps a warehouse alive.

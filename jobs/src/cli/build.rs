@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::Context;
+use super::{Context, environment::EnvironmentArgument};
 use crate::{build::Building, failure::Failure, quantity::counted, run, spec};
 
 #[derive(Debug, Args)]
@@ -18,13 +18,21 @@ pub(super) struct Arguments {
     /// Then compute every selected model anew and compare all rows with its table; writes nothing
     #[arg(long)]
     verify: bool,
+    #[command(flatten)]
+    of: EnvironmentArgument,
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let house = context.house()?;
     let began = Instant::now();
     let mut job = run::one_off("build");
-    job.builds = vec![spec::Build { models: arguments.select.clone(), full: arguments.full }];
+    let environment = arguments.of.environment;
+    let place = if environment.is_prod() { String::new() } else { format!(" in `{environment}`") };
+    job.builds = vec![spec::Build {
+        models: arguments.select.clone(),
+        full: arguments.full,
+        environment: environment.clone(),
+    }];
     let (report, ended) = run::unlocked(&house, &job, &context.stop).await;
     ended?;
     let (checks, warned) = report
@@ -33,7 +41,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
         .map(crate::build::Built::checks)
         .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     context.printer.result(format_args!(
-        "{}; {} made, {warned} of them warned",
+        "{}{place}; {} made, {warned} of them warned",
         report.summary(&job, began.elapsed()),
         counted(checks, "check")
     ));
@@ -43,6 +51,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     let building = Building {
         warehouse: &house.warehouse,
         project: &house.project,
+        environment: &environment,
         run_id: &report.run_id,
         whole: false,
         clock: house.clock,

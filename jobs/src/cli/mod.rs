@@ -6,10 +6,17 @@
 mod build;
 mod check;
 mod demo;
+mod diff;
+mod environment;
+mod environments;
 mod export;
 mod extract;
 mod init;
+mod plan;
+mod promote;
 mod query;
+mod releases;
+mod rollback;
 mod run;
 mod sandbox;
 mod serve;
@@ -96,6 +103,18 @@ enum Command {
     Extract(extract::Arguments),
     /// Build models whose inputs changed, and publish them as one release
     Build(build::Arguments),
+    /// What a build would do, and why; writes nothing
+    Plan(plan::Arguments),
+    /// Compare two releases, or two environments, row by row and column by column
+    Diff(diff::Arguments),
+    /// What was published, newest first
+    Releases(releases::Arguments),
+    /// Publish the tables of an older release again
+    Rollback(rollback::Arguments),
+    /// Make what was built in an environment prod's
+    Promote(promote::Arguments),
+    /// Which environments there are; `drop` deletes one
+    Environments(environments::Arguments),
     /// Deliver rows that changed to where an export goes
     Export(export::Arguments),
     /// Run a job once
@@ -188,6 +207,12 @@ async fn dispatch(cli: Cli, printer: Printer, stop: Stop) -> Result<(), Failure>
         Command::Check(arguments) => check::run(&context, arguments).await,
         Command::Extract(arguments) => Box::pin(extract::run(&context, arguments)).await,
         Command::Build(arguments) => Box::pin(build::run(&context, arguments)).await,
+        Command::Plan(arguments) => Box::pin(plan::run(&context, arguments)).await,
+        Command::Diff(arguments) => Box::pin(diff::run(&context, arguments)).await,
+        Command::Releases(arguments) => releases::run(&context, arguments).await,
+        Command::Rollback(arguments) => rollback::run(&context, arguments).await,
+        Command::Promote(arguments) => Box::pin(promote::run(&context, arguments)).await,
+        Command::Environments(arguments) => environments::run(&context, arguments).await,
         Command::Export(arguments) => Box::pin(export::run(&context, arguments)).await,
         Command::Run(arguments) => Box::pin(run::run(&context, arguments)).await,
         Command::Serve => Box::pin(serve::run(&context)).await,

@@ -9,7 +9,7 @@ use clap::Args;
 use futures::StreamExt as _;
 use warehouse::ReadAt;
 
-use super::Context;
+use super::{Context, environment::EnvironmentArgument};
 use crate::{
     failure::{Failure, Kind},
     output::{Format, Writer},
@@ -29,12 +29,14 @@ pub(super) struct Arguments {
     /// Read this release instead of the newest
     #[arg(long, value_name = "NUMBER")]
     release: Option<u64>,
+    #[command(flatten)]
+    of: EnvironmentArgument,
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let sql = sql(&arguments)?;
     let house = context.house()?;
-    let at = ReadAt { release: arguments.release, ..ReadAt::default() };
+    let at = ReadAt { release: arguments.release, environment: arguments.of.environment };
     let mut rows = tokio::select! {
         rows = house.warehouse.query(&house.project, &sql, &at) => rows?,
         () = context.stop.requested() => return Err(stopped()),

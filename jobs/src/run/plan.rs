@@ -36,8 +36,7 @@ pub(super) fn prepare(house: &House, job: &Job) -> Result<Prepared, Failure> {
     let mut unconfigured = Vec::new();
     let exports: Result<Vec<_>, Failure> =
         job.exports.iter().map(|step| destinations(house, step, &mut unconfigured)).collect();
-    let builds = job.builds.clone();
-    Ok(Prepared { extracts, builds, exports: exports?, unconfigured })
+    Ok(Prepared { extracts, builds: job.builds.clone(), exports: exports?, unconfigured })
 }
 
 /// The streams that an extract step means.

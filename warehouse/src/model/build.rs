@@ -9,7 +9,7 @@ mod compute;
 mod failure;
 mod history;
 mod report;
-mod schedule;
+pub(super) mod schedule;
 mod verify;
 pub(crate) mod way;
 
@@ -119,12 +119,15 @@ impl Warehouse {
         let mut tables = inputs.models;
         bases.retain(|name, _| tables.contains_key(name));
         tables.extend(raw_at);
-        if changed(standing.as_ref(), &tables, &bases) {
+        let beside = prod.as_ref().map(|release| release.number);
+        let moved = standing.as_ref().is_some_and(|release| release.beside != beside);
+        if moved || changed(standing.as_ref(), &tables, &bases) {
             let release = Release {
                 number: standing.map_or(0, |release| release.number).saturating_add(1),
                 created_at: options.now,
                 run_id: options.run_id.clone(),
                 note: None,
+                beside,
                 tables,
                 models: bases,
             };
@@ -136,7 +139,7 @@ impl Warehouse {
     }
 
     /// The raw tables that exist, all at one moment's newest.
-    async fn landed(
+    pub(super) async fn landed(
         &self,
         declared: &BTreeMap<String, SchemaRef>,
     ) -> Result<BTreeMap<String, Snapshot>> {
@@ -153,7 +156,7 @@ impl Warehouse {
 
 /// What stands when a build begins: the environment's own tables, and of what it shares with
 /// `prod` the newest that `prod` has.
-fn begin(
+pub(super) fn begin(
     project: &Project,
     standing: Option<&Release>,
     prod: Option<&Release>,
@@ -195,7 +198,7 @@ fn changed(
 }
 
 /// For every stored model that plans the digest of its plan and of the views it reads.
-fn digests(project: &Project, planned: &Planned) -> Result<BTreeMap<String, String>> {
+pub(super) fn digests(project: &Project, planned: &Planned) -> Result<BTreeMap<String, String>> {
     let mut digests: BTreeMap<String, String> = BTreeMap::new();
     for model in project.models() {
         let Some(plan) = planned.plans.get(&model.name) else { continue };

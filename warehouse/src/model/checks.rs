@@ -391,7 +391,7 @@ async fn sample(frame: &DataFrame, check: &RowCheck) -> Result<String, DataFusio
 }
 
 /// Rows as a JSON list. Text is shown only in columns that name or classify something.
-fn masked(batches: &[RecordBatch]) -> Result<String, DataFusionError> {
+pub(super) fn masked(batches: &[RecordBatch]) -> Result<String, DataFusionError> {
     let options = FormatOptions::default();
     let mut rows = Vec::new();
     for batch in batches {

@@ -7,7 +7,9 @@
 mod build;
 mod check;
 mod checks;
+mod columns;
 mod definition;
+mod diff;
 mod finding;
 mod graph;
 mod header;
@@ -15,6 +17,7 @@ mod incremental;
 mod inputs;
 pub mod model_test;
 mod normal;
+mod plan;
 mod project;
 mod query;
 mod references;
@@ -25,9 +28,12 @@ pub use build::{
     Way, Why,
 };
 pub use checks::{CheckResult, CheckStatus};
+pub use columns::ColumnChange;
 pub use definition::{Model, ModelSource};
+pub use diff::{ColumnDiff, Diff, RowsDiff, SumDiff, TableDiff, ValueDiff};
 pub use finding::{Finding, code};
 pub use header::{Header, Kind, Severity};
 pub use incremental::inputs::Role;
+pub use plan::{BuildPlan, Forecast, PlannedModel};
 pub use project::Project;
 pub use query::ReadAt;

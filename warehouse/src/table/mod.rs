@@ -3,6 +3,7 @@
 //! Writing is two steps: stage (files are written, nobody sees them) and commit (one conditional
 //! put makes them the table). Between the two they can be read and checked, or thrown away.
 
+mod adopt;
 mod files;
 mod hash;
 mod log;

@@ -17,6 +17,7 @@ use crate::model::definition::Model;
 use crate::model::header::Header;
 use crate::model::inputs::Inputs;
 use crate::model::normal;
+use crate::model::project::Project;
 use crate::release::{Basis, Release, TableAt};
 use crate::table::Bag;
 
@@ -175,33 +176,44 @@ impl<'a> Build<'a> {
 
     /// What the rows of a model are a function of, as things stand.
     pub(super) fn basis(&self, model: &Model) -> Basis {
-        let Header {
-            kind,
-            key,
-            changed_by,
-            updated_at,
-            not_null,
-            checks,
-            severity,
-            partition_by,
-            sort_by,
-            destination: _,
-            object: _,
-        } = &model.header;
-        let header = format!(
-            "{kind:?} {key:?} {changed_by:?} {updated_at:?} {not_null:?} {checks:?} {severity:?} \
+        let stands = |name: &str| self.raw_at.get(name).or_else(|| self.inputs.models.get(name));
+        basis_of(self.inputs.project, model, &self.plans, stands)
+    }
+}
+
+/// What the rows of a model are a function of, when its inputs stand where `stands` says.
+pub(crate) fn basis_of<'t>(
+    project: &Project,
+    model: &Model,
+    plans: &BTreeMap<String, String>,
+    stands: impl Fn(&str) -> Option<&'t TableAt>,
+) -> Basis {
+    let Header {
+        kind,
+        key,
+        changed_by,
+        updated_at,
+        not_null,
+        checks,
+        severity,
+        partition_by,
+        sort_by,
+        destination: _,
+        object: _,
+    } = &model.header;
+    let header = format!(
+        "{kind:?} {key:?} {changed_by:?} {updated_at:?} {not_null:?} {checks:?} {severity:?} \
              {partition_by:?} {sort_by:?}"
-        );
-        let inputs = self.inputs.project.stored_reads(model).into_iter().map(|name| {
-            let at = self.raw_at.get(&name).or_else(|| self.inputs.models.get(&name));
-            (name, at.cloned())
-        });
-        Basis {
-            plan: self.plans.get(&model.name).cloned().unwrap_or_default(),
-            header: normal::digest(&header),
-            engine: format!("{ENGINE} {DATAFUSION_VERSION}"),
-            inputs: inputs.collect(),
-            rows: None,
-        }
+    );
+    let inputs = project.stored_reads(model).into_iter().map(|name| {
+        let at = stands(&name).cloned();
+        (name, at)
+    });
+    Basis {
+        plan: plans.get(&model.name).cloned().unwrap_or_default(),
+        header: normal::digest(&header),
+        engine: format!("{ENGINE} {DATAFUSION_VERSION}"),
+        inputs: inputs.collect(),
+        rows: None,
     }
 }
