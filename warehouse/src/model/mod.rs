@@ -13,6 +13,7 @@ mod graph;
 mod header;
 mod incremental;
 mod inputs;
+pub mod lineage;
 pub mod model_test;
 mod normal;
 mod project;
