@@ -13,6 +13,7 @@ pub mod export;
 pub mod extract;
 pub mod failure;
 pub mod history;
+pub mod lineage;
 pub mod lock;
 pub mod output;
 pub mod project;

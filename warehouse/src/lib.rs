@@ -27,6 +27,7 @@ pub use model::{
     ModelReport, ModelSource, ModelStatus, Outcome, Project, ReadAt, Role, Severity, Verified, Way,
     Why, model_test,
 };
+pub use model::lineage;
 pub use ops::OpsTable;
 pub use release::{Basis, Release, TableAt};
 pub use session::Options;

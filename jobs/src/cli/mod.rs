@@ -9,6 +9,7 @@ mod demo;
 mod export;
 mod extract;
 mod init;
+mod lineage;
 mod query;
 mod run;
 mod sandbox;
@@ -106,6 +107,8 @@ enum Command {
     Query(query::Arguments),
     /// What ran last, what is there, what is wrong
     Status,
+    /// Where a model or a column comes from and where it goes
+    Lineage(lineage::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -193,6 +196,7 @@ async fn dispatch(cli: Cli, printer: Printer, stop: Stop) -> Result<(), Failure>
         Command::Serve => Box::pin(serve::run(&context)).await,
         Command::Query(arguments) => query::run(&context, arguments).await,
         Command::Status => status::run(&context).await,
+        Command::Lineage(arguments) => lineage::run(&context, arguments).await,
     }
 }
 

@@ -72,8 +72,13 @@ pub struct ColumnLineage {
 impl ColumnLineage {
     /// The type in the words of SQL.
     pub fn type_name(&self) -> String {
-        words(&self.data_type)
+        type_name(&self.data_type)
     }
+}
+
+/// A type in the words of SQL, as `decimal(18, 4)`.
+pub fn type_name(data_type: &DataType) -> String {
+    words(data_type)
 }
 
 impl TableLineage {
