@@ -22,12 +22,12 @@ pub use datafusion::common::ScalarValue;
 pub use environment::Environment;
 pub use error::{Error, ErrorKind, Result};
 pub use landing::{Landed, Landing, LandingSpec, Rejected};
+pub use model::lineage;
 pub use model::{
     BuildEvent, BuildOptions, BuildReport, CheckResult, CheckStatus, Failure, Finding, Kind, Model,
     ModelReport, ModelSource, ModelStatus, Outcome, Project, ReadAt, Role, Severity, Verified, Way,
     Why, model_test,
 };
-pub use model::lineage;
 pub use ops::OpsTable;
 pub use release::{Basis, Release, TableAt};
 pub use session::Options;

@@ -6,6 +6,7 @@
 mod build;
 mod check;
 mod demo;
+mod docs;
 mod export;
 mod extract;
 mod init;
@@ -109,6 +110,8 @@ enum Command {
     Status,
     /// Where a model or a column comes from and where it goes
     Lineage(lineage::Arguments),
+    /// Write the models, their columns, checks and lineage as one HTML file
+    Docs(docs::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -197,6 +200,7 @@ async fn dispatch(cli: Cli, printer: Printer, stop: Stop) -> Result<(), Failure>
         Command::Query(arguments) => query::run(&context, arguments).await,
         Command::Status => status::run(&context).await,
         Command::Lineage(arguments) => lineage::run(&context, arguments).await,
+        Command::Docs(arguments) => Box::pin(docs::run(&context, arguments)).await,
     }
 }
 

@@ -7,6 +7,7 @@
 mod build;
 mod check;
 mod checks;
+mod comments;
 mod definition;
 mod finding;
 mod graph;

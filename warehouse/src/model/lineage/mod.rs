@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::DFSchema;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::logical_expr::LogicalPlan;
 use futures::FutureExt as _;
@@ -23,8 +24,10 @@ pub use diff::{Affected, ColumnChange, ModelChange, ProjectDiff};
 pub use edge::{Class, Edge, Edges, Source};
 pub use graph::{Direction, Link, Node, Walk};
 
-use self::trace::Tracer;
-use super::check::words;
+use self::trace::{Traced, Tracer};
+use super::check::{table_schema, words};
+use super::definition::Model;
+use super::header::Kind;
 use super::project::{Project, landed_schemas};
 use super::references::Target;
 use super::scope::Scope;
@@ -104,25 +107,43 @@ impl TableLineage {
         }
     }
 
-    fn of_plan(name: &str, layer: Layer, plan: &LogicalPlan, schema: &SchemaRef) -> Self {
+    fn of_plan(model: &Model, plan: &LogicalPlan, schema: &SchemaRef) -> Self {
         let mut tracer = Tracer::default();
-        let relation = tracer.relation(plan);
-        let columns =
-            schema.fields().iter().zip(relation.columns).map(|(field, traced)| ColumnLineage {
-                name: field.name().clone(),
-                data_type: field.data_type().clone(),
-                edges: traced.edges,
-                digest: traced.digest,
-            });
+        let mut traced = tracer.relation(plan).columns;
+        if model.header.kind == Kind::Scd2 {
+            traced.extend(held(model, plan.schema(), &traced));
+        }
+        let columns = schema.fields().iter().zip(traced).map(|(field, traced)| ColumnLineage {
+            name: field.name().clone(),
+            data_type: field.data_type().clone(),
+            edges: traced.edges,
+            digest: traced.digest,
+        });
         Self {
-            name: name.to_owned(),
-            layer,
+            name: model.name.clone(),
+            layer: model.layer,
             columns: columns.collect(),
             rows: tracer.rows,
             inputs: tracer.inputs.iter().map(ToString::to_string).collect(),
             rows_digest: tracer.rows_digest,
         }
     }
+}
+
+/// The columns that the engine adds to a table of versions: from when a row held, until when, and
+/// whether it does. The time is a column's, else any difference between two runs makes a version.
+fn held(model: &Model, schema: &DFSchema, columns: &[Traced]) -> [Traced; 3] {
+    let at = model
+        .header
+        .updated_at
+        .as_ref()
+        .and_then(|column| columns.get(schema.index_of_column_by_name(None, column)?));
+    let all = || columns.iter().flat_map(|column| column.edges.iter().cloned()).collect();
+    let edges: Edges = at.map_or_else(all, |at| at.edges.clone());
+    let digest = at.map_or(0, |at| at.digest);
+    let under = |class| Traced { edges: edge::under(&edges, class).collect(), digest };
+    let from = if at.is_some() { Class::Copy } else { Class::Condition };
+    [under(from), under(Class::Window), under(Class::Window)]
 }
 
 impl Project {
@@ -141,13 +162,13 @@ impl Project {
             let plan = scope.plan(model.statement.clone()).now_or_never();
             let planned = plan.and_then(std::result::Result::ok).and_then(|plan| {
                 let schema = stored_schema(&model.name, plan.schema().as_arrow()).ok()?;
-                Some((plan, schema))
+                Some((plan, table_schema(model, &schema)))
             });
             let Some((plan, schema)) = planned else {
                 lineage.unplanned.push(model.name.clone());
                 continue;
             };
-            let table = TableLineage::of_plan(&model.name, model.layer, &plan, &schema);
+            let table = TableLineage::of_plan(model, &plan, &schema);
             lineage.tables.insert(model.name.clone(), table);
             lineage.order.push(model.name.clone());
             scope.add(&Target::Model(model.name.clone()), Arc::new(EmptyTable::new(schema)))?;

@@ -259,6 +259,20 @@ fn values_and_table_functions_come_from_nowhere() {
     assert!(found["n"].is_empty() && found["*"].is_empty(), "{found:?}");
 }
 
+#[test]
+fn a_table_of_versions_holds_by_the_column_that_says_when() {
+    let header = "kind = 'scd2'\n--! key = ['id']\n--! updated_at = 'changed_at'";
+    let sql = "select id, zone, cast(zone as timestamptz) as changed_at from raw.shop.shops";
+    let text = format!("-- One row per thing.\n--! {header}\n{sql}\n");
+    let source = ModelSource { path: "dim_a.sql".to_owned(), text };
+    let lineage = Project::load(vec![source]).unwrap().lineage(&raw()).unwrap();
+    let table = lineage.table("dim_a").unwrap();
+    let found = |name: &str| shown(&table.column(name).unwrap().edges);
+    assert_eq!(found("valid_from_at"), ["transform shops.zone"]);
+    assert_eq!(found("valid_to_at"), ["window shops.zone"]);
+    assert_eq!(found("is_current"), ["window shops.zone"]);
+}
+
 fn chain() -> Lineage {
     lineage(&[
         (
