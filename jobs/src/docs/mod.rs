@@ -52,7 +52,7 @@ pub fn page(facts: &Facts<'_>) -> String {
     // Each part once, from the first to the last: what is put in is not searched again.
     let parts = [
         ("/*style*/", STYLE.to_owned()),
-        ("\"contents\"", inert(&contents)),
+        ("/*contents*/", inert(&contents)),
         ("/*layout*/", LAYOUT.to_owned()),
         ("/*script*/", SCRIPT.to_owned()),
     ];
