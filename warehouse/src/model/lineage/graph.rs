@@ -136,11 +136,11 @@ impl Lineage {
         match (node, direction) {
             (Node::Table(name), Direction::Up) => {
                 let Some(table) = self.tables.get(name) else { return Vec::new() };
-                table.inputs.iter().map(|input| self.between(input, table)).collect()
+                table.inputs.iter().map(|input| between(input, table)).collect()
             }
             (Node::Table(name), Direction::Down) => {
                 let readers = self.models().filter(|table| table.inputs.contains(name));
-                readers.map(|table| self.between(name, table)).collect()
+                readers.map(|table| between(name, table)).collect()
             }
             (Node::Place(source), Direction::Up) => self.sources(source),
             (Node::Place(source), Direction::Down) => self.readers(source),
@@ -173,21 +173,6 @@ impl Lineage {
             }
         }
         Walk { nodes, links: links.into_values().collect() }
-    }
-
-    fn between(&self, from: &str, to: &TableLineage) -> Link {
-        let mut classes: BTreeMap<Class, usize> = BTreeMap::new();
-        for column in &to.columns {
-            let own: BTreeSet<Class> = of(&column.edges, from).map(|edge| edge.class).collect();
-            for class in own {
-                *classes.entry(class).or_default() += 1;
-            }
-        }
-        let rows: BTreeSet<Class> = of(&to.rows, from).map(|edge| edge.class).collect();
-        for class in rows {
-            *classes.entry(class).or_default() += 1;
-        }
-        Link { from: Node::Table(from.to_owned()), to: Node::Table(to.name.clone()), classes }
     }
 
     fn sources(&self, place: &Source) -> Vec<Link> {
@@ -237,6 +222,22 @@ impl Lineage {
             |(source, classes)| Link { from: from.clone(), to: Node::Place(source), classes };
         found.into_iter().map(link).collect()
     }
+}
+
+/// The step from one table to another that reads it.
+fn between(from: &str, to: &TableLineage) -> Link {
+    let mut classes: BTreeMap<Class, usize> = BTreeMap::new();
+    for column in &to.columns {
+        let own: BTreeSet<Class> = of(&column.edges, from).map(|edge| edge.class).collect();
+        for class in own {
+            *classes.entry(class).or_default() += 1;
+        }
+    }
+    let rows: BTreeSet<Class> = of(&to.rows, from).map(|edge| edge.class).collect();
+    for class in rows {
+        *classes.entry(class).or_default() += 1;
+    }
+    Link { from: Node::Table(from.to_owned()), to: Node::Table(to.name.clone()), classes }
 }
 
 fn of<'a>(edges: &'a super::Edges, table: &str) -> impl Iterator<Item = &'a Edge> {
