@@ -79,7 +79,8 @@ fn show(
         Format::Openlineage => {
             let at = context.clock().now();
             let events = lineage::events(&question, config.url(), at);
-            events.iter().map(|event| format!("{event}\n")).collect()
+            let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
+            lines.join("\n") + "\n"
         }
         Format::Json if !context.printer.is_machine() => format!("{:#}\n", question.machine()),
         Format::Dot | Format::Mermaid => question.text(format),

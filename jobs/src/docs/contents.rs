@@ -146,8 +146,8 @@ impl Contents<'_> {
                 "severity": last.map_or(model.header.severity.as_str(), |check| &check.severity),
                 "status": last.map(|check| check.status.as_str()),
                 "failed": last.map(|check| check.failed_rows.as_str()),
-                "checked": last.map(|check| check.checked_rows.as_str()),
-                "at": last.map(|check| check.checked_at.as_str()),
+                "checked": last.map(|check| check.of_rows.as_str()),
+                "at": last.map(|check| check.at.as_str()),
             })
         };
         names.iter().map(check).collect()

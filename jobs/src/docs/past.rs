@@ -45,8 +45,8 @@ pub(super) struct Checked {
     pub(super) severity: String,
     pub(super) status: String,
     pub(super) failed_rows: String,
-    pub(super) checked_rows: String,
-    pub(super) checked_at: String,
+    pub(super) of_rows: String,
+    pub(super) at: String,
 }
 
 impl Past {
@@ -74,8 +74,8 @@ impl Past {
                 severity: next(),
                 status: next(),
                 failed_rows: next(),
-                checked_rows: next(),
-                checked_at: next(),
+                of_rows: next(),
+                at: next(),
             };
             past.checked.entry(model).or_default().push(check);
         }

@@ -31,7 +31,7 @@ pub enum Format {
     Dot,
     /// A Mermaid flowchart, as Markdown viewers draw it
     Mermaid,
-    /// OpenLineage: one JobEvent a model, one a line
+    /// OpenLineage: one event a model, one a line
     Openlineage,
 }
 

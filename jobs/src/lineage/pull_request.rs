@@ -41,8 +41,21 @@ pub fn markdown(diff: &ProjectDiff, after: &Project, revision: &str) -> String {
     }
     if !diff.affected.is_empty() {
         text.push_str("| downstream | is touched |\n| --- | --- |\n");
-        for affected in &diff.affected {
-            let _written = writeln!(text, "| {} | {} |", code(&affected.model), touch(affected));
+        // What is touched whole is told together: a change of rows reaches everything below it.
+        let whole: [(&str, fn(&Affected) -> bool); 2] = [
+            ("**breaks**", |affected| affected.breaks),
+            ("its rows, and so every column", |affected| affected.rows && !affected.breaks),
+        ];
+        for (how, is) in whole {
+            let models = diff.affected.iter().filter(|affected| is(affected));
+            let models: Vec<&str> = models.map(|affected| affected.model.as_str()).collect();
+            if !models.is_empty() {
+                let _written = writeln!(text, "| {} | {how} |", listed(&models));
+            }
+        }
+        for affected in diff.affected.iter().filter(|a| !a.breaks && !a.rows) {
+            let columns: Vec<&str> = affected.columns.iter().map(String::as_str).collect();
+            let _written = writeln!(text, "| {} | {} |", code(&affected.model), listed(&columns));
         }
         text.push('\n');
     }
@@ -103,23 +116,6 @@ fn sources(edges: &Edges) -> String {
     with_rest(shown.join(", "), all.len())
 }
 
-fn touch(affected: &Affected) -> String {
-    let mut parts = Vec::new();
-    if affected.breaks {
-        parts.push("**breaks**".to_owned());
-    }
-    if affected.rows {
-        parts.push("rows, and so every column".to_owned());
-    } else if !affected.columns.is_empty() {
-        let columns: Vec<&str> = affected.columns.iter().map(String::as_str).collect();
-        parts.push(listed(&columns));
-    }
-    if let Some(destination) = &affected.destination {
-        parts.push(format!("sent to {}", escaped(destination)));
-    }
-    parts.join("; ")
-}
-
 fn listed(names: &[&str]) -> String {
     let shown: Vec<String> = names.iter().take(NAMES).map(|name| code(name)).collect();
     with_rest(shown.join(", "), names.len())
@@ -141,12 +137,16 @@ fn code(name: &str) -> String {
     format!("`{}`", name.replace('`', "'").replace('|', "\\|").replace('\n', " "))
 }
 
+/// Text whose characters mean nothing to Markdown; code stays as it is.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
+    let mut is_code = false;
     for letter in text.chars() {
+        is_code ^= letter == '`';
         match letter {
-            '<' => out.push_str("&lt;"),
-            '|' | '*' | '_' | '[' | ']' => out.extend(['\\', letter]),
+            '<' if !is_code => out.push_str("&lt;"),
+            '*' | '_' | '[' | ']' if !is_code => out.extend(['\\', letter]),
+            '|' => out.push_str("\\|"),
             '\n' => out.push(' '),
             other => out.push(other),
         }

@@ -39,7 +39,7 @@ pub async fn own_models(folder: &Path, revision: &str) -> Result<Vec<ModelSource
         let Some((what, path)) = entry.split_once('\t') else { continue };
         let mut what = what.split(' ').skip(1);
         let (Some("blob"), Some(object)) = (what.next(), what.next()) else { continue };
-        if !Path::new(path).extension().is_some_and(|kind| kind == "sql") {
+        if Path::new(path).extension().is_none_or(|kind| kind != "sql") {
             continue;
         }
         let content = git(folder, &["cat-file", "blob", object]).await?;
