@@ -29,16 +29,23 @@ const JOBS: [(&str, &str); 1] = [("nightly", include_str!("../nightly.toml"))];
 /// # Errors
 /// When a file of the user cannot be read.
 pub fn model_files(folder: &Path) -> Result<Vec<ModelSource>, Failure> {
-    let mut files = BTreeMap::new();
-    embedded(&MODELS, &mut files);
     let own = folder.join("sql");
+    let mut files = Vec::new();
     for path in files_below(&own, "sql")? {
         let text = read(&path)?;
         let shown = Path::new("sql").join(path.strip_prefix(&own).unwrap_or(&path));
         let shown = shown.to_string_lossy().replace('\\', "/");
-        files.insert(stem(&path), ModelSource { path: shown, text });
+        files.push(ModelSource { path: shown, text });
     }
-    Ok(files.into_values().collect())
+    Ok(with_embedded(files))
+}
+
+/// The embedded models' files, and the given ones, which take the place of those of their stem.
+pub fn with_embedded(own: Vec<ModelSource>) -> Vec<ModelSource> {
+    let mut files = BTreeMap::new();
+    embedded(&MODELS, &mut files);
+    files.extend(own.into_iter().map(|file| (stem(Path::new(&file.path)), file)));
+    files.into_values().collect()
 }
 
 fn embedded(folder: &Dir<'_>, files: &mut BTreeMap<String, ModelSource>) {
@@ -58,7 +65,14 @@ fn embedded(folder: &Dir<'_>, files: &mut BTreeMap<String, ModelSource>) {
 /// # Errors
 /// A config failure at the first file that is no model.
 pub fn models(folder: &Path) -> Result<Project, Failure> {
-    let files = model_files(folder)?;
+    models_of(model_files(folder)?)
+}
+
+/// The models of these files, loaded.
+///
+/// # Errors
+/// A config failure at the first file that is no model.
+pub fn models_of(files: Vec<ModelSource>) -> Result<Project, Failure> {
     let texts = files.clone();
     let project = Project::load(files).map_err(|error| match error {
         warehouse::Error::Findings(found) => findings(&found, &texts),

@@ -164,6 +164,16 @@ pub enum Error {
         /// What may have been meant.
         hint: Option<String>,
     },
+    /// A table has no column of that name.
+    #[error("`{table}` has no column `{column}`")]
+    UnknownColumn {
+        /// The table's name.
+        table: String,
+        /// The column as given, with the way into it.
+        column: String,
+        /// What may have been meant.
+        hint: Option<String>,
+    },
     /// A model has no table in the release that is read.
     #[error("model `{model}` is not built yet")]
     NotBuilt {
@@ -203,6 +213,7 @@ impl Error {
             | Self::Findings(_)
             | Self::Query { .. }
             | Self::UnknownModel { .. }
+            | Self::UnknownColumn { .. }
             | Self::TestFile { .. } => ErrorKind::Config,
             Self::Storage { .. } => self.cause().map_or(ErrorKind::Busy, Cause::kind),
             Self::Table { .. } => self.cause().map_or(ErrorKind::Bug, Cause::kind),
@@ -246,7 +257,9 @@ impl Error {
                 return Some("`inkhouse environments` lists the others".to_owned());
             }
             Self::NotBuilt { model } => return Some(format!("build `+{model}` first")),
-            Self::Query { hint, .. } | Self::UnknownModel { hint, .. } => return hint.clone(),
+            Self::Query { hint, .. }
+            | Self::UnknownModel { hint, .. }
+            | Self::UnknownColumn { hint, .. } => return hint.clone(),
             Self::Findings(findings) => {
                 return findings.iter().find_map(|finding| finding.hint.clone());
             }

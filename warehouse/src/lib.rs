@@ -24,6 +24,7 @@ pub use datafusion::common::ScalarValue;
 pub use environment::{Environment, EnvironmentState, Promotion};
 pub use error::{Error, ErrorKind, Result};
 pub use landing::{Landed, Landing, LandingSpec, Rejected};
+pub use model::lineage;
 pub use model::{
     BuildEvent, BuildOptions, BuildPlan, BuildReport, CheckResult, CheckStatus, ColumnChange,
     ColumnDiff, Diff, Failure, Finding, Forecast, Kind, Model, ModelReport, ModelSource,

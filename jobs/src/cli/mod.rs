@@ -7,11 +7,13 @@ mod build;
 mod check;
 mod demo;
 mod diff;
+mod docs;
 mod environment;
 mod environments;
 mod export;
 mod extract;
 mod init;
+mod lineage;
 mod plan;
 mod promote;
 mod query;
@@ -125,6 +127,10 @@ enum Command {
     Query(query::Arguments),
     /// What ran last, what is there, what is wrong
     Status,
+    /// Where a model or a column comes from and where it goes
+    Lineage(lineage::Arguments),
+    /// Write the models, their columns, checks and lineage as one HTML file
+    Docs(docs::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -218,6 +224,8 @@ async fn dispatch(cli: Cli, printer: Printer, stop: Stop) -> Result<(), Failure>
         Command::Serve => Box::pin(serve::run(&context)).await,
         Command::Query(arguments) => query::run(&context, arguments).await,
         Command::Status => status::run(&context).await,
+        Command::Lineage(arguments) => lineage::run(&context, arguments).await,
+        Command::Docs(arguments) => Box::pin(docs::run(&context, arguments)).await,
     }
 }
 

@@ -196,7 +196,7 @@ pub(crate) fn outputs(
 }
 
 /// The columns of a model's table: those of its select, and what its kind adds.
-fn table_schema(model: &Model, schema: &SchemaRef) -> SchemaRef {
+pub(super) fn table_schema(model: &Model, schema: &SchemaRef) -> SchemaRef {
     if model.header.kind != Kind::Scd2 {
         return Arc::clone(schema);
     }
