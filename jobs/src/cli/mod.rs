@@ -14,6 +14,7 @@ mod run;
 mod sandbox;
 mod serve;
 mod status;
+mod test;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -92,6 +93,8 @@ enum Command {
     Sandbox(sandbox::Arguments),
     /// Look over the config, the jobs and every model, without data
     Check(check::Arguments),
+    /// Run the tests of the models, without data
+    Test(test::Arguments),
     /// Read sources into raw tables
     Extract(extract::Arguments),
     /// Build models whose inputs changed, and publish them as one release
@@ -193,6 +196,7 @@ async fn dispatch(cli: Cli, printer: Printer, stop: Stop) -> Result<(), Failure>
         Command::Serve => Box::pin(serve::run(&context)).await,
         Command::Query(arguments) => query::run(&context, arguments).await,
         Command::Status => status::run(&context).await,
+        Command::Test(arguments) => Box::pin(test::run(&context, arguments)).await,
     }
 }
 
