@@ -4,7 +4,7 @@
 //! stem takes the place of an embedded one; any other stem adds to them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -79,6 +79,22 @@ pub fn models_of(files: Vec<ModelSource>) -> Result<Project, Failure> {
         error => Failure::from(error),
     })?;
     Ok(project.with_raw_schemas(&raw_schemas()))
+}
+
+/// The names of the models in `<folder>/sql`.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn own_models(folder: &Path) -> Result<BTreeSet<String>, Failure> {
+    Ok(files_below(&folder.join("sql"), "sql")?.iter().map(|path| stem(path)).collect())
+}
+
+/// The Markdown files in a folder, in order.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn markdown(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    files_below(folder, "md")
 }
 
 /// Plans every model without data.

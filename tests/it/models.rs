@@ -1,12 +1,19 @@
-//! Every model plans against the declared raw schemas, and every model test holds.
+//! Every model plans against the declared raw schemas, every model test holds, and no model is
+//! without one.
 //!
 //! No data and no store are needed: the raw schemas come from the connectors' declarations, the
 //! models from `sql/`, the cases from `tests/models/`.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use arrow::datatypes::SchemaRef;
-use warehouse::{ModelSource, Project, model_test};
+use warehouse::{
+    ModelSource, Project,
+    model_test::{Bench, TestFile, TestReport},
+};
 
 use crate::layout::{files, root};
 
@@ -46,20 +53,39 @@ fn every_model_plans() {
     assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
 
+/// How the files of `tests/models/` ended.
+async fn reports(project: &Project) -> Vec<TestReport> {
+    let paths = files(&root().join("tests/models"), "md");
+    let tests: Vec<TestFile> = paths
+        .into_iter()
+        .map(|path| {
+            TestFile::parse(&shown(&path), &fs_err::read_to_string(&path).unwrap()).unwrap()
+        })
+        .collect();
+    let bench = Bench::new(project, &raw_schemas(), &tests).unwrap();
+    let mut reports = Vec::new();
+    for test in &tests {
+        reports.push(bench.run(test).await.unwrap());
+    }
+    reports
+}
+
 #[tokio::test]
-async fn every_model_test_holds() {
+async fn every_model_test_holds_and_no_model_is_without() {
     let project = project();
-    let schemas = raw_schemas();
-    let tests = files(&root().join("tests/models"), "md");
-    assert!(tests.len() >= 12, "found {} test files only", tests.len());
+    let reports = reports(&project).await;
     let mut faults = Vec::new();
-    for path in tests {
-        let text = fs_err::read_to_string(&path).unwrap();
-        match model_test::run(&shown(&path), &text, &project, &schemas).await {
-            Ok(report) if report.passed() => {}
-            Ok(report) => faults.push(format!("{report:#?}")),
-            Err(error) => faults.push(format!("{}: {error}", shown(&path))),
+    let mut exercised = BTreeSet::new();
+    for report in &reports {
+        for case in &report.cases {
+            exercised.extend(case.exercised.iter().map(String::as_str));
+            if let Some(failure) = &case.failure {
+                faults.push(format!("{}:{}: {}\n{failure}", report.path, case.line, case.name));
+            }
         }
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+    let models = project.models().map(|model| model.name.as_str());
+    let untested: Vec<&str> = models.filter(|name| !exercised.contains(name)).collect();
+    assert!(untested.is_empty(), "no test has rows of: {}", untested.join(", "));
 }

@@ -23,6 +23,7 @@ mod run;
 mod sandbox;
 mod serve;
 mod status;
+mod test;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -101,6 +102,8 @@ enum Command {
     Sandbox(sandbox::Arguments),
     /// Look over the config, the jobs and every model, without data
     Check(check::Arguments),
+    /// Run the tests of the models, without data
+    Test(test::Arguments),
     /// Read sources into raw tables
     Extract(extract::Arguments),
     /// Build models whose inputs changed, and publish them as one release
@@ -226,6 +229,7 @@ async fn dispatch(cli: Cli, printer: Printer, stop: Stop) -> Result<(), Failure>
         Command::Status => status::run(&context).await,
         Command::Lineage(arguments) => lineage::run(&context, arguments).await,
         Command::Docs(arguments) => Box::pin(docs::run(&context, arguments)).await,
+        Command::Test(arguments) => Box::pin(test::run(&context, arguments)).await,
     }
 }
 

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::SchemaRef;
 
+pub(crate) use self::history::opened;
 use self::report::write_check_results;
 pub use self::report::{BuildEvent, BuildReport, Failure, ModelReport, ModelStatus};
 use self::schedule::Build;

@@ -118,6 +118,28 @@ impl Project {
         Ok(self.models().filter(|model| wanted.contains(model.name.as_str())).collect())
     }
 
+    /// A project of these models and all that they read.
+    pub(crate) fn only(&self, models: &BTreeSet<&str>) -> Self {
+        let mut wanted: BTreeSet<&str> = BTreeSet::new();
+        let mut open: Vec<&str> = models.iter().copied().collect();
+        while let Some(name) = open.pop() {
+            if let Some(model) = self.models.get(name)
+                && wanted.insert(&model.name)
+            {
+                open.extend(model.reads());
+            }
+        }
+        let chosen = |name: &&String| wanted.contains(name.as_str());
+        Self {
+            models: wanted
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), self.models.get(*name)?.clone())))
+                .collect(),
+            order: self.order.iter().filter(chosen).cloned().collect(),
+            raw: self.raw.clone(),
+        }
+    }
+
     /// Adds everything that `next` leads to from `start`.
     fn spread<'a>(
         &'a self,

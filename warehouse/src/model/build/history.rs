@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
 use datafusion::common::{DataFusionError, JoinType, ScalarValue};
 use datafusion::functions::core::expr_fn::coalesce;
@@ -18,7 +19,7 @@ use super::compute::{Done, Task, commit};
 use super::failure::Stop;
 use super::way::{Choice, Way, choose};
 use crate::model::checks::CheckResult;
-use crate::model::header::{IS_CURRENT, VALID_FROM, VALID_TO};
+use crate::model::header::{Header, IS_CURRENT, VALID_FROM, VALID_TO};
 use crate::model::incremental::keys::{Keep, KeySet, key_hashes, wanted};
 use crate::model::scope::Scope;
 use crate::table::{Snapshot, merge};
@@ -123,7 +124,8 @@ pub(super) async fn versions(
         new.schema().fields().iter().map(|field| field.name().clone()).collect();
     let base = task.base().await?;
     let (Some(base), Some((at, _))) = (&base, &task.standing) else {
-        let opened = opened(task, new, &columns).map_err(failed())?;
+        let header = &task.model.header;
+        let opened = opened(header, task.now, new, &columns).map_err(failed())?;
         let (staged, rows_read) = task.stage(scope, opened.into_unoptimized_plan()).await?;
         let staged = task.audit(scope, staged, checks).await?;
         let rows = staged.rows();
@@ -309,16 +311,15 @@ fn as_time(expr: Expr) -> Expr {
 }
 
 /// The first versions: they hold since they were updated, or since now.
-fn opened(
-    task: &Task<'_>,
+pub(crate) fn opened(
+    header: &Header,
+    now: DateTime<Utc>,
     new: DataFrame,
     columns: &[String],
 ) -> Result<DataFrame, DataFusionError> {
-    let now = lit(ScalarValue::TimestampMicrosecond(
-        Some(task.now.timestamp_micros()),
-        Some("UTC".into()),
-    ));
-    let since = match &task.model.header.updated_at {
+    let now =
+        lit(ScalarValue::TimestampMicrosecond(Some(now.timestamp_micros()), Some("UTC".into())));
+    let since = match &header.updated_at {
         Some(column) => coalesce(vec![as_time(ident(column.as_str())), now]),
         None => now,
     };

@@ -27,7 +27,7 @@ pub(super) fn batch_of(
         let Ok(field) = schema.field_with_name(name) else {
             let hint = did_you_mean(name, schema.fields().iter().map(|f| f.name().as_str()));
             let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-            let message = format!("`{}` has no column `{name}`{hint}", table.name);
+            let message = format!("`{}` has no column `{name}`{hint}", table.title());
             return Err((table.line, message));
         };
         let cells: Vec<Option<&str>> = table

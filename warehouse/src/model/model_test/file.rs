@@ -1,27 +1,43 @@
-//! The Markdown of a test file: a title, cases, tables given and expected.
+//! The Markdown of a test file: a title, cases, tables given and expected, a frozen time.
+//!
+//! Only four kinds of lines mean something (`## case:`, `given`, `expect`, `at`); all others are
+//! prose, so a file reads as an explanation of what it shows.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use crate::{Error, Result};
 
-/// A file.
-#[derive(Debug)]
-pub(super) struct TestFile {
-    pub(super) title: String,
+/// A file of model tests.
+#[derive(Debug, Clone)]
+pub struct TestFile {
+    /// As shown to people.
+    pub path: String,
+    /// Its title.
+    pub title: String,
+    pub(super) text: String,
     pub(super) cases: Vec<Case>,
 }
 
 /// A case.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Case {
     pub(super) name: String,
     pub(super) line: usize,
+    /// The time that the case is at.
+    pub(super) at: Option<DateTime<Utc>>,
     pub(super) given: Vec<TestTable>,
     pub(super) expect: Vec<TestTable>,
 }
 
 /// A table of a case, all text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TestTable {
+    /// A model, or `raw.<source>.<stream>`.
     pub(super) name: String,
+    /// The way to a CTE of the model; empty for the model itself.
+    pub(super) cte: Vec<String>,
     /// Of the line that names it, from 1.
     pub(super) line: usize,
     pub(super) ordered: bool,
@@ -31,56 +47,133 @@ pub(super) struct TestTable {
     pub(super) rows: Vec<Vec<String>>,
 }
 
+impl TestTable {
+    /// As the file names it.
+    pub(super) fn title(&self) -> String {
+        let parts = std::iter::once(&self.name).chain(&self.cte);
+        parts.map(String::as_str).collect::<Vec<_>>().join(".")
+    }
+}
+
+/// What a line means.
+enum Line<'a> {
+    Title(&'a str),
+    Case(&'a str),
+    Given(&'a str),
+    Expect(&'a str),
+    At(&'a str),
+    Prose,
+}
+
+impl<'a> Line<'a> {
+    fn of(line: &'a str) -> Self {
+        let quoted = |word: &str| {
+            let rest = line.get(word.len()..)?.strip_prefix(' ')?;
+            let named = line.get(..word.len())?.eq_ignore_ascii_case(word);
+            (named && rest.starts_with('`')).then_some(rest)
+        };
+        if let Some(title) = line.strip_prefix("# ") {
+            Self::Title(title.trim())
+        } else if let Some(name) = line.strip_prefix("## case:") {
+            Self::Case(name.trim())
+        } else if let Some(rest) = quoted("given") {
+            Self::Given(rest)
+        } else if let Some(rest) = quoted("expect") {
+            Self::Expect(rest)
+        } else if let Some(rest) = quoted("at") {
+            Self::At(rest)
+        } else {
+            Self::Prose
+        }
+    }
+}
+
 impl TestFile {
-    pub(super) fn parse(path: &str, text: &str) -> Result<Self> {
+    /// Whether a text has a case; a Markdown file without one is no test.
+    pub fn is_test(text: &str) -> bool {
+        text.lines()
+            .any(|line| matches!(Line::of(line), Line::Case(_) | Line::Given(_) | Line::Expect(_)))
+    }
+
+    /// Reads a file. `path` is only shown.
+    ///
+    /// Fails with [`Error::TestFile`].
+    pub fn parse(path: &str, text: &str) -> Result<Self> {
         let wrong = |at: usize, message: String| Error::TestFile {
             path: path.to_owned(),
             line: at + 1,
             message,
         };
-        let mut file = Self { title: String::new(), cases: Vec::new() };
+        let mut file = Self {
+            path: path.to_owned(),
+            title: String::new(),
+            text: text.to_owned(),
+            cases: Vec::new(),
+        };
+        let mut time_of_all = None;
         let mut lines = text.lines().enumerate().peekable();
         while let Some((at, line)) = lines.next() {
-            if let Some(title) = line.strip_prefix("# ") {
-                title.trim().clone_into(&mut file.title);
-            } else if let Some(name) = line.strip_prefix("## case:") {
-                file.cases.push(Case::new(name.trim(), at));
-            } else if let Some((is_given, rest)) = line
-                .strip_prefix("given ")
-                .map(|rest| (true, rest))
-                .or_else(|| line.strip_prefix("expect ").map(|rest| (false, rest)))
-                .filter(|(_, rest)| rest.starts_with('`'))
-            {
-                let (name, ordered) =
-                    heading(rest).ok_or_else(|| wrong(at, format!("`{line}` is no heading")))?;
-                while lines.next_if(|(_, line)| line.trim().is_empty()).is_some() {}
-                let Some((_, header)) = lines.next_if(|(_, line)| line.starts_with('|')) else {
-                    return Err(wrong(at, format!("`{name}` is not followed by a table")));
-                };
-                let columns = cells(header);
-                let Some((rule, _)) = lines.next_if(|(_, line)| line.starts_with("| -")) else {
-                    return Err(wrong(at, format!("`{name}` has no line under its header")));
-                };
-                let mut rows = Vec::new();
-                while let Some((at, line)) = lines.next_if(|(_, line)| line.starts_with('|')) {
-                    let row = cells(line);
-                    if row.len() != columns.len() {
-                        let message =
-                            format!("{} cells under {} columns", row.len(), columns.len());
-                        return Err(wrong(at, message));
+            let (is_given, rest) = match Line::of(line) {
+                Line::Prose => continue,
+                Line::Title(title) => {
+                    title.clone_into(&mut file.title);
+                    continue;
+                }
+                Line::Case(name) => {
+                    file.cases.push(Case::new(name, at, time_of_all));
+                    continue;
+                }
+                Line::At(rest) => {
+                    let time = time(rest).ok_or_else(|| {
+                        wrong(at, format!("`{line}` is no time; write at `2026-11-01T06:00:00Z`"))
+                    })?;
+                    match file.cases.last_mut() {
+                        Some(case) => case.at = Some(time),
+                        None => time_of_all = Some(time),
                     }
-                    rows.push(row);
+                    continue;
                 }
-                let first_row = rule + 1;
-                let line = at + 1;
-                let table = TestTable { name, line, ordered, columns, first_row, rows };
-                if file.cases.is_empty() {
-                    let title = file.title.clone();
-                    file.cases.push(Case::new(&title, at));
+                Line::Given(rest) => (true, rest),
+                Line::Expect(rest) => (false, rest),
+            };
+            let (title, ordered) =
+                heading(rest).ok_or_else(|| wrong(at, format!("`{line}` is no heading")))?;
+            let (name, cte) = parts(&title);
+            if is_given && !cte.is_empty() {
+                let message =
+                    format!("`{title}` is within `{name}`, which is computed; give what it reads");
+                return Err(wrong(at, message));
+            }
+            while lines.next_if(|(_, line)| line.trim().is_empty()).is_some() {}
+            let Some((_, header)) = lines.next_if(|(_, line)| line.starts_with('|')) else {
+                return Err(wrong(at, format!("`{title}` is not followed by a table")));
+            };
+            let columns = cells(header);
+            let Some((rule, _)) = lines.next_if(|(_, line)| line.starts_with("| -")) else {
+                return Err(wrong(at, format!("`{title}` has no line under its header")));
+            };
+            let mut rows = Vec::new();
+            while let Some((at, line)) = lines.next_if(|(_, line)| line.starts_with('|')) {
+                let row = cells(line);
+                if row.len() != columns.len() {
+                    let message = format!("{} cells under {} columns", row.len(), columns.len());
+                    return Err(wrong(at, message));
                 }
-                if let Some(case) = file.cases.last_mut() {
-                    if is_given { case.given.push(table) } else { case.expect.push(table) }
+                rows.push(row);
+            }
+            let (first_row, line) = (rule + 1, at + 1);
+            let table = TestTable { name, cte, line, ordered, columns, first_row, rows };
+            if file.cases.is_empty() {
+                let title = file.title.clone();
+                file.cases.push(Case::new(&title, at, time_of_all));
+            }
+            if let Some(case) = file.cases.last_mut() {
+                let tables = if is_given { &mut case.given } else { &mut case.expect };
+                if tables.iter().any(|other| other.name == table.name && other.cte == table.cte) {
+                    let word = if is_given { "given" } else { "expected" };
+                    return Err(wrong(at, format!("`{title}` is {word} twice in one case")));
                 }
+                tables.push(table);
             }
         }
         if let Some(case) = file.cases.iter().find(|case| case.expect.is_empty()) {
@@ -92,11 +185,29 @@ impl TestFile {
         }
         Ok(file)
     }
+
+    /// Keeps the cases that expect rows of one of the models.
+    #[must_use]
+    pub fn expecting(mut self, models: &BTreeSet<&str>) -> Self {
+        self.cases
+            .retain(|case| case.expect.iter().any(|table| models.contains(table.name.as_str())));
+        self
+    }
+
+    /// How many cases it has.
+    pub fn case_count(&self) -> usize {
+        self.cases.len()
+    }
+
+    pub(super) fn tables(&self) -> impl Iterator<Item = &TestTable> {
+        self.cases.iter().flat_map(|case| case.given.iter().chain(&case.expect))
+    }
 }
 
 impl Case {
-    fn new(name: &str, at: usize) -> Self {
-        Self { name: name.to_owned(), line: at + 1, given: Vec::new(), expect: Vec::new() }
+    fn new(name: &str, line: usize, at: Option<DateTime<Utc>>) -> Self {
+        let (given, expect) = (Vec::new(), Vec::new());
+        Self { name: name.to_owned(), line: line + 1, at, given, expect }
     }
 }
 
@@ -110,6 +221,28 @@ fn heading(rest: &str) -> Option<(String, bool)> {
         _ => return None,
     };
     Some((name.to_owned(), ordered))
+}
+
+/// A table, and the way from it to a CTE.
+fn parts(title: &str) -> (String, Vec<String>) {
+    if title.starts_with("raw.") {
+        return (title.to_owned(), Vec::new());
+    }
+    let mut parts = title.split('.').map(str::to_owned);
+    (parts.next().unwrap_or_default(), parts.collect())
+}
+
+/// `` `2026-11-01T06:00:00Z` ``, or `` `2026-11-01` `` for the start of that day.
+fn time(rest: &str) -> Option<DateTime<Utc>> {
+    let mut parts = rest.splitn(3, '`').skip(1);
+    let text = parts.next()?;
+    if !matches!(parts.next()?.trim(), "" | ":" | ".") {
+        return None;
+    }
+    if let Ok(day) = text.parse::<NaiveDate>() {
+        return Some(day.and_time(NaiveTime::MIN).and_utc());
+    }
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc))
 }
 
 /// Cells between bars; `\|` is a bar within a cell.
