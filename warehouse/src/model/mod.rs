@@ -24,7 +24,7 @@ pub use build::{
     BuildEvent, BuildOptions, BuildReport, Failure, ModelReport, ModelStatus, Outcome, Verified,
     Way, Why,
 };
-pub use checks::{CheckResult, CheckStatus};
+pub use checks::{Accepted, CheckResult, CheckStatus, Measure, Rule, Test};
 pub use definition::{Model, ModelSource};
 pub use finding::{Finding, code};
 pub use header::{Header, Kind, Severity};

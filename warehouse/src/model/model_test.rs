@@ -21,7 +21,7 @@ use datafusion::prelude::DataFrame;
 use self::cells::{batch_of, cells_of};
 use self::file::{Case, TestFile, TestTable};
 use super::check::{Planned, explain, plan_all};
-use super::checks::{self, CheckStatus};
+use super::checks::{Audit, CheckStatus};
 use super::definition::Model;
 use super::project::{Project, landed_schemas};
 use super::references::Target;
@@ -252,7 +252,7 @@ impl Bench<'_> {
         let has_rows = rows.iter().any(|batch| batch.num_rows() > 0);
         let fitted = rows.iter().map(|batch| fit(name, batch, schema));
         let table = memory(name, schema, fitted.collect::<Result<_>>()?)?;
-        let results = checks::run(scope, Arc::clone(&table) as _, model).await?;
+        let results = Audit::new(scope, model, Arc::clone(&table) as _).run().await?;
         let broken = results.iter().find(|check| check.status == CheckStatus::Failed);
         if let Some(check) = broken {
             return Ok(Err(format!(

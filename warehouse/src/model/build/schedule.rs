@@ -2,6 +2,7 @@
 //! when one fails or runs out of memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use datafusion::DATAFUSION_VERSION;
 use futures::future::BoxFuture;
@@ -13,8 +14,9 @@ use super::report::{BuildEvent, Failure, ModelReport, ModelStatus, report_of};
 use super::way::{Way, stale};
 use super::{BuildOptions, ENGINE};
 use crate::ErrorKind;
+use crate::model::checks::{History, Trusted};
 use crate::model::definition::Model;
-use crate::model::header::Header;
+use crate::model::header::{Header, Kind};
 use crate::model::inputs::Inputs;
 use crate::model::normal;
 use crate::release::{Basis, Release, TableAt};
@@ -32,6 +34,8 @@ pub(super) struct Build<'a> {
     pub(super) prod: Option<&'a Release>,
     /// Raw tables that exist: where they stand.
     pub(super) raw_at: BTreeMap<String, TableAt>,
+    /// What the tables measured in the builds before.
+    pub(super) history: Arc<History>,
     pub(super) reports: Vec<ModelReport>,
 }
 
@@ -41,7 +45,7 @@ impl<'a> Build<'a> {
         let mut waiting: Vec<(&'a Model, BTreeSet<String>)> = selected
             .iter()
             .map(|model| {
-                let mut inputs = self.inputs.project.stored_inputs(model);
+                let mut inputs = self.inputs.project.stored_before(model);
                 inputs.retain(|input| chosen.contains(input.as_str()));
                 (*model, inputs)
             })
@@ -127,9 +131,26 @@ impl<'a> Build<'a> {
             in_prod: self.in_prod(model),
             basis: self.basis(model),
             whole: self.options.whole,
+            trusted: self.trusted(model),
+            history: Arc::clone(&self.history),
             now: self.options.now,
             effort: Effort::Beside,
         }
+    }
+
+    /// The inputs of a model whose whole tables were checked under the headers that they have.
+    fn trusted(&self, model: &Model) -> Trusted<'a> {
+        let project = self.inputs.project;
+        let inputs = project.stored_inputs(model).into_iter();
+        let inputs = inputs.filter_map(|input| project.model(&input));
+        inputs
+            .filter(|input| matches!(input.header.kind, Kind::Full | Kind::Merge))
+            .filter(|input| {
+                let checked = self.bases.get(&input.name).map(|basis| &basis.header);
+                checked == Some(&self.basis(input).header)
+            })
+            .map(|input| (input.name.as_str(), &input.header))
+            .collect()
     }
 
     /// Takes down how a model ended; whether it went well.

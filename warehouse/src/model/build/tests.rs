@@ -212,7 +212,8 @@ async fn a_failed_check_publishes_nothing_and_skips_what_reads_the_model() {
     assert_eq!(error.kind, ErrorKind::Data);
     assert_eq!(
         error.message,
-        "a blocking check of `fct_orders` failed: `total_amount >= 0` in 1 of 3 rows"
+        "a blocking check of `fct_orders` failed: `total_amount >= 0` in 1 of 3 rows, such as \
+         {\"order_id\":\"2\",\"total_amount\":\"-7.0000\"}"
     );
     // The table and the release are those of before.
     assert_eq!(house.number("select count(*) from fct_orders").await, 1);
