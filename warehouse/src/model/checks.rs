@@ -9,6 +9,7 @@ mod history;
 mod keys;
 mod list;
 mod proof;
+mod result;
 mod rule;
 mod sample;
 mod scan;
@@ -28,9 +29,10 @@ use rust_decimal::Decimal;
 pub(crate) use self::findings::{compared, fit_together};
 pub(crate) use self::history::History;
 use self::history::distance;
-pub(crate) use self::list::compared_with;
 use self::list::{Check, checks_of};
+pub(crate) use self::list::{ages, compared_with};
 pub(crate) use self::proof::{Proof, Trusted};
+pub use self::result::{CheckResult, CheckStatus};
 pub use self::rule::{Accepted, Measure, Rule, Test};
 use self::sample::{SAMPLE_ROWS, masked};
 use self::scan::{Columns, Found, Probe, Question, Scan};
@@ -38,75 +40,6 @@ use super::definition::Model;
 use super::header::Severity;
 use super::scope::Scope;
 use crate::{Error, Result};
-
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckStatus {
-    /// It holds for every row.
-    Passed,
-    /// It does not, and the model may be published all the same.
-    Warned,
-    /// It does not, and the model is not published.
-    Failed,
-    /// It holds for whatever rows there are, by the plan; no row was looked at.
-    Proved,
-}
-
-impl CheckStatus {
-    /// As in `ops.check_results`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Warned => "warned",
-            Self::Failed => "failed",
-            Self::Proved => "proved",
-        }
-    }
-}
-
-/// One check of one model in one build.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckResult {
-    /// `unique(a, b)`, `not_null(a)`, `accepted(a)`, .., or the condition itself.
-    pub name: String,
-    /// `condition`, `not_null`, `unique`, `accepted`, `references`, `rows`, `fresh` or `steady`.
-    pub kind: &'static str,
-    /// What a failure does.
-    pub severity: Severity,
-    /// How it ended.
-    pub status: CheckStatus,
-    /// Rows that break it, of a key all rows that share one; 0 for what is about the whole table.
-    pub failed_rows: u64,
-    /// Rows looked at.
-    pub checked_rows: u64,
-    /// Up to five of the rows as a JSON list: keys and the columns in question, free text masked.
-    pub sample: Option<String>,
-    /// What a check of the whole table measured: rows, the newest moment, a sum, a share of nulls.
-    pub value: Option<String>,
-    /// What a check of the whole table expected, in words.
-    pub detail: Option<String>,
-}
-
-impl CheckResult {
-    /// What is wrong, for people: `` `a > 0` in 1 of 3 rows, such as {"a":"-1"} ``.
-    pub fn complaint(&self) -> String {
-        let name = &self.name;
-        if let Some(detail) = &self.detail {
-            return format!("`{name}`: {detail}");
-        }
-        let (failed, checked) = (self.failed_rows, self.checked_rows);
-        match self.sample.as_deref().and_then(first_of) {
-            Some(row) => format!("`{name}` in {failed} of {checked} rows, such as {row}"),
-            None => format!("`{name}` in {failed} of {checked} rows"),
-        }
-    }
-}
-
-/// The first row of a sample.
-fn first_of(sample: &str) -> Option<String> {
-    let rows: serde_json::Value = serde_json::from_str(sample).ok()?;
-    rows.get(0).map(ToString::to_string)
-}
 
 /// Rows of a table that a build leaves where they are.
 #[derive(Debug, Clone)]
@@ -141,13 +74,14 @@ pub(crate) struct Audit<'a> {
     kept: Option<Kept>,
     proof: Option<Proof<'a>>,
     night: Option<Night<'a>>,
+    again: Option<BTreeSet<String>>,
 }
 
 impl<'a> Audit<'a> {
     /// `scope` knows the models that the checks compare with; a reference to one that it does not
     /// know is an error, or left out without a night.
     pub(crate) fn new(scope: &'a Scope, model: &'a Model, staged: Arc<dyn TableProvider>) -> Self {
-        Self { scope, model, staged, kept: None, proof: None, night: None }
+        Self { scope, model, staged, kept: None, proof: None, night: None, again: None }
     }
 
     /// Rows of the table that stay beside the staged ones. Keys that are no `key` of the model,
@@ -169,6 +103,13 @@ impl<'a> Audit<'a> {
         Self { night: Some(night), ..self }
     }
 
+    /// For rows that were audited before and have not changed: only what may have changed without
+    /// them is looked at, their age and the references to `moved` models.
+    #[must_use]
+    pub(crate) fn again(self, moved: BTreeSet<String>) -> Self {
+        Self { again: Some(moved), ..self }
+    }
+
     /// The results, in the order of the header: the key, `not_null`, `checks`.
     pub(crate) async fn run(self) -> Result<Vec<CheckResult>> {
         let failed = || Error::engine(format!("checking `{}`", self.model.name));
@@ -180,7 +121,12 @@ impl<'a> Audit<'a> {
         let mut open = Vec::new();
         let mut results: Vec<(usize, CheckResult)> = Vec::new();
         for (number, check) in checks.into_iter().enumerate() {
-            if check.of_table() && self.night.is_none() {
+            let stands = match (&self.again, &check.rule.test) {
+                (None, _) | (Some(_), Test::Fresh { .. }) => false,
+                (Some(moved), Test::References { model, .. }) => !moved.contains(model),
+                (Some(_), _) => true,
+            };
+            if stands || check.of_table() && self.night.is_none() {
                 continue;
             }
             if self.is_proved(&check) {

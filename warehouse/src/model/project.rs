@@ -156,15 +156,19 @@ impl Project {
     pub(crate) fn stored_before(&self, model: &Model) -> BTreeSet<String> {
         let mut before = self.stored_inputs(model);
         for name in compared_with(model).into_iter().filter(|name| *name != model.name) {
-            match self.models.get(name) {
-                Some(other) if other.header.kind == Kind::View => {
-                    before.extend(self.stored_inputs(other));
-                }
-                Some(other) => drop(before.insert(other.name.clone())),
-                None => {}
-            }
+            before.extend(self.stored_behind(name));
         }
+        before.retain(|name| self.models.contains_key(name));
         before
+    }
+
+    /// The stored tables that the rows of a model are in: its own, or those that a view reads.
+    pub(crate) fn stored_behind(&self, name: &str) -> BTreeSet<String> {
+        match self.models.get(name) {
+            Some(model) if model.header.kind == Kind::View => self.stored_reads(model),
+            Some(model) => BTreeSet::from([model.name.clone()]),
+            None => BTreeSet::new(),
+        }
     }
 
     /// The stored models that a model is computed from, views looked through.

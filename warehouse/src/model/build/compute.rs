@@ -15,15 +15,17 @@ use datafusion::logical_expr::{LogicalPlan, not};
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
-use datafusion::prelude::{DataFrame, ident};
+use datafusion::prelude::{DataFrame, Expr, ident};
 
 use super::failure::Stop;
 use super::history;
-use super::report::Failure;
+use super::report::{Failure, ModelReport};
 use super::way::{Choice, Way, Why, choose, stale, version};
 use crate::environment::Environment;
 use crate::model::check::{explain, outputs};
-use crate::model::checks::{Audit, CheckResult, CheckStatus, History, Kept, Night, Proof, Trusted};
+use crate::model::checks::{
+    Audit, CheckResult, CheckStatus, History, Kept, Night, Proof, Trusted, compared_with,
+};
 use crate::model::definition::Model;
 use crate::model::header::{Header, Kind};
 use crate::model::incremental::changes::fill;
@@ -87,6 +89,16 @@ pub(super) struct Task<'a> {
     pub(super) history: Arc<History>,
     pub(super) now: DateTime<Utc>,
     pub(super) effort: Effort,
+    /// The table stands, and is only looked at.
+    pub(super) again: Option<Again>,
+}
+
+/// A table that stands, of which some checks must be made again.
+#[derive(Clone)]
+pub(super) struct Again {
+    pub(super) report: ModelReport,
+    /// Models that its rows refer to and that changed.
+    pub(super) moved: BTreeSet<String>,
 }
 
 /// A model that ran.
@@ -96,7 +108,8 @@ pub(super) struct Ran<'a> {
     pub(super) checks: Vec<CheckResult>,
     /// It ran out of memory.
     pub(super) starved: bool,
-    pub(super) outcome: Result<Done, Failure>,
+    /// `None` for a table that stands.
+    pub(super) outcome: Result<Option<Done>, Failure>,
 }
 
 /// What became of a model's table.
@@ -116,10 +129,27 @@ impl<'a> Task<'a> {
     pub(super) async fn run(self) -> Ran<'a> {
         let start = Instant::now();
         let mut checks = Vec::new();
-        let outcome = self.build(&mut checks).await;
+        let outcome = match &self.again {
+            Some(again) => self.look_again(again, &mut checks).await.map(|()| None),
+            None => self.build(&mut checks).await.map(Some),
+        };
         let starved = matches!(&outcome, Err(stop) if stop.is_starved());
         let outcome = outcome.map_err(|stop| stop.failure(self.model, self.inputs.warehouse));
         Ran { task: self, seconds: start.elapsed().as_secs_f64(), checks, starved, outcome }
+    }
+
+    /// Answers the checks of a table that stands which may hold no longer.
+    async fn look_again(&self, again: &Again, checks: &mut Vec<CheckResult>) -> Result<(), Stop> {
+        let Some((at, _)) = &self.standing else { return Ok(()) };
+        let scope = Scope::new(self.inputs.warehouse.session()?)?;
+        self.inputs.fill_compared(&scope, self.model).await?;
+        let name = &self.model.name;
+        let table = version(self.inputs.warehouse, self.inputs.project, name, at).await?;
+        let model = self.model.as_stored();
+        let audit = Audit::new(&scope, &model, table.provider()?)
+            .with_night(Night { now: self.now, history: &self.history });
+        *checks = audit.again(again.moved.clone()).run().await?;
+        blocked(checks).map_or(Ok(()), |failed| Err(Stop::Checks(failed)))
     }
 
     async fn build(&self, checks: &mut Vec<CheckResult>) -> Result<Done, Stop> {
@@ -386,12 +416,9 @@ impl<'a> Task<'a> {
             Ok(results) => *checks = results,
             Err(error) => return discard(staged, error.into()).await,
         }
-        let failed = checks.iter().filter(|check| check.status == CheckStatus::Failed);
-        let failed: Vec<String> = failed.map(CheckResult::complaint).collect();
-        if failed.is_empty() {
-            Ok(staged)
-        } else {
-            discard(staged, Stop::Checks(failed.join(", "))).await
+        match blocked(checks) {
+            None => Ok(staged),
+            Some(failed) => discard(staged, Stop::Checks(failed)).await,
         }
     }
 
@@ -406,7 +433,18 @@ impl<'a> Task<'a> {
             Kind::Append => true,
             Kind::Full | Kind::View | Kind::Scd2 => false,
         };
-        Kept { rows, checked, keys_disjoint: disjoint, standing: BTreeSet::new() }
+        let standing = compared_with(self.model).into_iter().filter(|name| self.is_as_then(name));
+        let standing = standing.map(str::to_owned).collect();
+        Kept { rows, checked, keys_disjoint: disjoint, standing }
+    }
+
+    /// Whether a model that the checks compare with holds what it held when the table was built.
+    fn is_as_then(&self, name: &str) -> bool {
+        let Some((_, was)) = &self.standing else { return false };
+        self.inputs.project.stored_behind(name).iter().all(|table| {
+            let is = self.basis.compared.get(table);
+            is.is_some() && is == was.compared.get(table)
+        })
     }
 }
 
@@ -415,6 +453,13 @@ struct Found {
     keys: KeySet,
     inputs: Vec<String>,
     rows_read: u64,
+}
+
+/// The blocking checks that failed.
+fn blocked(checks: &[CheckResult]) -> Option<String> {
+    let failed = checks.iter().filter(|check| check.status == CheckStatus::Failed);
+    let failed: Vec<String> = failed.map(CheckResult::complaint).collect();
+    (!failed.is_empty()).then(|| failed.join(", "))
 }
 
 /// The rows of a table for which `goes` is not true.

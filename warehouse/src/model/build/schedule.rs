@@ -9,12 +9,12 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 
-use super::compute::{Effort, Ran, Task};
+use super::compute::{Again, Effort, Ran, Task};
 use super::report::{BuildEvent, Failure, ModelReport, ModelStatus, report_of};
 use super::way::{Way, stale};
 use super::{BuildOptions, ENGINE};
 use crate::ErrorKind;
-use crate::model::checks::{History, Trusted};
+use crate::model::checks::{History, Trusted, ages, compared_with};
 use crate::model::definition::Model;
 use crate::model::header::{Header, Kind};
 use crate::model::inputs::Inputs;
@@ -71,8 +71,13 @@ impl<'a> Build<'a> {
                     lost.insert(model.name.clone());
                     ended.insert(model.name.clone());
                 } else if let Some(report) = self.stands(model) {
-                    self.report(report);
-                    ended.insert(model.name.clone());
+                    match self.look_again(model, &report) {
+                        Some(task) => running.push(task.run().boxed()),
+                        None => {
+                            self.report(report);
+                            ended.insert(model.name.clone());
+                        }
+                    }
                 } else {
                     (self.options.on_event)(BuildEvent::Started { model: model.name.clone() });
                     running.push(self.task(model).run().boxed());
@@ -116,6 +121,26 @@ impl<'a> Build<'a> {
         Some(ModelReport { way, ..report_of(model, ModelStatus::Unchanged) })
     }
 
+    /// What there is to look at again in a table that stands: its age, and references to tables
+    /// that changed beside it.
+    fn look_again(&self, model: &'a Model, report: &ModelReport) -> Option<Task<'a>> {
+        let was = &self.bases.get(&model.name)?.compared;
+        let is = self.basis(model).compared;
+        let moved: BTreeSet<String> = compared_with(model)
+            .into_iter()
+            .filter(|name| {
+                let behind = self.inputs.project.stored_behind(name);
+                *name != model.name && behind.iter().any(|table| was.get(table) != is.get(table))
+            })
+            .map(str::to_owned)
+            .collect();
+        if moved.is_empty() && !ages(model) {
+            return None;
+        }
+        let again = Some(Again { report: report.clone(), moved });
+        Some(Task { again, ..self.task(model) })
+    }
+
     fn in_prod(&self, model: &Model) -> Option<(TableAt, Basis)> {
         let prod = self.prod?;
         Some((prod.tables.get(&model.name)?.clone(), prod.models.get(&model.name)?.clone()))
@@ -135,6 +160,7 @@ impl<'a> Build<'a> {
             history: Arc::clone(&self.history),
             now: self.options.now,
             effort: Effort::Beside,
+            again: None,
         }
     }
 
@@ -158,7 +184,14 @@ impl<'a> Build<'a> {
         let Ran { task, seconds, checks, outcome, .. } = ran;
         let model = task.model;
         let report = match outcome {
-            Ok(done) => {
+            Ok(None) => {
+                if let Some(basis) = self.bases.get_mut(&model.name) {
+                    basis.compared = task.basis.compared;
+                }
+                let again = task.again.map(|again| again.report);
+                again.unwrap_or_else(|| report_of(model, ModelStatus::Unchanged))
+            }
+            Ok(Some(done)) => {
                 self.inputs.models.insert(model.name.clone(), done.at);
                 let rows = done.bag.map(Bag::digest);
                 self.bases.insert(model.name.clone(), Basis { rows, ..task.basis });
@@ -174,7 +207,7 @@ impl<'a> Build<'a> {
                 ModelReport { error: Some(failure), ..report_of(model, ModelStatus::Failed) }
             }
         };
-        let went_well = report.status == ModelStatus::Built;
+        let went_well = report.status != ModelStatus::Failed;
         self.report(ModelReport { seconds, checks, ..report });
         went_well
     }
@@ -217,7 +250,14 @@ impl<'a> Build<'a> {
             let at = self.raw_at.get(&name).or_else(|| self.inputs.models.get(&name));
             (name, at.cloned())
         });
+        let compared = compared_with(model).into_iter().filter(|name| *name != model.name);
+        let compared = compared.flat_map(|name| self.inputs.project.stored_behind(name));
+        let compared = compared.filter_map(|name| {
+            let at = self.raw_at.get(&name).or_else(|| self.inputs.models.get(&name));
+            at.map(|at| (name, at.contents.clone()))
+        });
         Basis {
+            compared: compared.collect(),
             plan: self.plans.get(&model.name).cloned().unwrap_or_default(),
             header: normal::digest(&header),
             engine: format!("{ENGINE} {DATAFUSION_VERSION}"),

@@ -220,3 +220,124 @@ impl Fitting<'_> {
 fn known(column: &str, schema: &SchemaRef) -> Option<String> {
     did_you_mean(column, schema.fields().iter().map(|field| field.name().as_str()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::Error;
+    use crate::model::{ModelSource, Project};
+
+    fn source(path: &str, header: &str, sql: &str) -> ModelSource {
+        let text = format!("-- One row per thing.\n--! {header}\n{sql}\n");
+        ModelSource { path: path.to_owned(), text }
+    }
+
+    /// What is found when a fact has this entry of `checks`.
+    fn found(entry: &str) -> Vec<String> {
+        let project = Project::load(vec![
+            source("dim_d.sql", "kind = 'full'", "select 'a' as d_id, 1 as n"),
+            source("stg_s.sql", "kind = 'view'", "select 'a' as d_id"),
+            source(
+                "exports/x.sql",
+                "kind = 'full'\n--! destination = 'x'",
+                "select d_id from dim_d",
+            ),
+            source(
+                "fct_x.sql",
+                &format!("kind = 'full'\n--! checks = [\n--!     {entry},\n--! ]"),
+                "select 'a' as d_id, 1 as n, cast(1 as double) as size, now() as seen_at",
+            ),
+        ]);
+        let findings = project.unwrap().check(&BTreeMap::new()).unwrap();
+        let told = findings.iter().map(|f| match &f.hint {
+            Some(hint) => format!("{f} ({hint})"),
+            None => f.to_string(),
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn a_check_that_does_not_fit_is_found_where_it_stands() {
+        let faulty = [
+            (
+                r#"{ unique = ["d_id", "d"] }"#,
+                "fct_x.sql:4:27: a check names `d`, which is no column of the model [E030]",
+            ),
+            (
+                r#"{ not_null = "d_idd" }"#,
+                "fct_x.sql:4:23: a check names `d_idd`, which is no column of the model [E030] (did you mean `d_id`?)",
+            ),
+            (
+                r#"{ accepted = "n", values = ["a"] }"#,
+                "fct_x.sql:4:23: `n` is bigint, which these values are not [E031]",
+            ),
+            (
+                r#"{ references = "dim_e.d_id" }"#,
+                "fct_x.sql:4:25: no model is called `dim_e` [E032] (did you mean `dim_d`?)",
+            ),
+            (
+                r#"{ references = "dim_d.e_id", column = "d_id" }"#,
+                "fct_x.sql:4:25: `dim_d` has no column `e_id` [E032] (did you mean `d_id`?)",
+            ),
+            (
+                r#"{ references = "dim_d.n", column = "d_id" }"#,
+                "fct_x.sql:4:25: `d_id` is text, and `dim_d.n` is bigint [E032] (cast one of them, so that equal values are equal)",
+            ),
+            (
+                r#"{ references = "x.d_id" }"#,
+                "fct_x.sql:4:25: a check of `fct_x` must not read `x` [E007] (a mart reads staging and intermediate models, and marts)",
+            ),
+            (
+                r#"{ fresh = "d_id", within = "2d" }"#,
+                "fct_x.sql:4:20: `fresh` needs a timestamp or a date, and `d_id` is text [E031]",
+            ),
+            (
+                r#"{ steady = "sum(size)" }"#,
+                "fct_x.sql:2:1: `steady` needs a whole number or a decimal, and `size` is double [E031]",
+            ),
+            (
+                r#"{ unique = "n", where = "n" }"#,
+                "fct_x.sql:4:21: the check `n` does not hold together: it is bigint, not true or false [E031]",
+            ),
+            (
+                r#""n > 0", "n > 0""#,
+                "fct_x.sql:4:11: two checks are called `n > 0` [E003] (take one of them out)",
+            ),
+        ];
+        for (entry, told) in faulty {
+            assert_eq!(found(entry), [told], "{entry}");
+        }
+        let fitting = [
+            r#"{ references = "dim_d.d_id" }"#,
+            r#"{ references = "stg_s.d_id" }"#,
+            r#"{ fresh = "seen_at", within = "2d" }"#,
+            r#"{ steady = "sum(n)", where = "size > 0" }"#,
+            r#"{ steady = "nulls(size)" }"#,
+            r#"{ accepted = "n", values = [1, 2] }"#,
+        ];
+        for entry in fitting {
+            assert_eq!(found(entry), [""; 0], "{entry}");
+        }
+    }
+
+    #[test]
+    fn a_circle_through_a_check_is_one() {
+        let header = "kind = 'full'\n--! checks = [{ references = 'fct_b.id' }]";
+        let models = vec![
+            source("fct_a.sql", header, "select 1 as id"),
+            source("fct_b.sql", "kind = 'full'", "select id from fct_a"),
+        ];
+        let Error::Findings(findings) = Project::load(models).unwrap_err() else { panic!() };
+        assert_eq!(findings[0].code, "E006");
+    }
+
+    #[test]
+    fn a_view_is_never_fresh() {
+        let header = "kind = 'view'\n--! checks = [{ rows = { at_least = 1 } }]";
+        let project = Project::load(vec![source("fct_a.sql", header, "select 1 as id")]).unwrap();
+        let findings = project.check(&BTreeMap::new()).unwrap();
+        let told = "fct_a.sql:2:12: a view is never built, so `rows` would never be checked [E003]";
+        assert_eq!(findings.iter().map(ToString::to_string).collect::<Vec<_>>(), [told]);
+    }
+}

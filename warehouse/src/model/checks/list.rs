@@ -74,6 +74,11 @@ pub(super) fn checks_of(model: &Model) -> Vec<Check> {
     checks
 }
 
+/// Whether the age of a model's rows is checked, which grows while they stand.
+pub(crate) fn ages(model: &Model) -> bool {
+    model.header.checks.iter().any(|rule| matches!(rule.test, Test::Fresh { .. }))
+}
+
 /// The models that the checks of `model` compare with.
 pub(crate) fn compared_with(model: &Model) -> BTreeSet<&str> {
     let rules = model.header.checks.iter();

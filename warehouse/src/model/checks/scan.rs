@@ -5,6 +5,7 @@
 //! the hashes do not fit the memory, the keys alone are read again, over a half, a quarter, .. of
 //! the hashes at a time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array as _, ArrayRef, AsArray as _, BooleanArray, RecordBatch};
@@ -36,11 +37,14 @@ impl Columns {
         })
     }
 
-    fn of(&self, frame: &DataFrame) -> Result<DataFrame, DataFusionError> {
+    /// Those that are `used`, each in its place; nothing is read for the others.
+    fn of(&self, frame: &DataFrame, used: &BTreeSet<usize>) -> Result<DataFrame, DataFusionError> {
         // Rows can only be counted where there is a column.
         let count = self.0.is_empty().then(|| lit(true).alias("c"));
-        let columns = self.0.iter().enumerate();
-        let columns = columns.map(|(n, expr)| expr.clone().alias(format!("c{n}")));
+        let columns = self.0.iter().enumerate().map(|(n, expr)| {
+            let expr = if used.contains(&n) { expr.clone() } else { lit(true) };
+            expr.alias(format!("c{n}"))
+        });
         frame.clone().select(columns.chain(count).collect::<Vec<_>>())
     }
 }
@@ -73,6 +77,28 @@ pub(super) struct Probe {
 }
 
 impl Probe {
+    /// What it reads of a row.
+    fn slots(&self) -> Vec<usize> {
+        let mut slots: Vec<usize> = self.only.into_iter().collect();
+        match &self.question {
+            Question::Count => {}
+            Question::Flag(slot) | Question::Newest(slot) | Question::Sum(slot) => {
+                slots.push(*slot);
+            }
+            Question::Keys(key) => slots.extend(key),
+            Question::Parents { key, shown, .. } => {
+                slots.extend(key);
+                slots.extend(shown.iter().map(|(_, slot)| slot));
+            }
+        }
+        slots
+    }
+
+    /// Whether it is asked of these rows in this part.
+    fn is_asked(&self, kept: bool, part: Part) -> bool {
+        (self.kept || !kept) && (part.number == 0 || self.hashes())
+    }
+
     fn hashes(&self) -> bool {
         matches!(self.question, Question::Keys(_) | Question::Parents { .. })
     }
@@ -177,11 +203,16 @@ impl Scan {
                 }
             }
         }
-        let mut lanes = vec![(self.columns.of(&self.staged)?.execute_stream().await?, false)];
-        if let Some(kept) = &self.kept
-            && self.probes.iter().any(|probe| probe.kept)
+        let mut lanes = Vec::new();
+        for (rows, kept) in
+            [(&self.staged, false)].into_iter().chain(self.kept.iter().map(|rows| (rows, true)))
         {
-            lanes.push((self.columns.of(kept)?.execute_stream().await?, true));
+            let mut asked =
+                self.probes.iter().filter(|probe| probe.is_asked(kept, part)).peekable();
+            if asked.peek().is_some() {
+                let used = asked.flat_map(Probe::slots).collect();
+                lanes.push((self.columns.of(rows, &used)?.execute_stream().await?, kept));
+            }
         }
         let task = SpawnedTask::spawn(Arc::clone(&self).drain(lanes, part, seen, memory));
         let Some((mut found, seen)) = task.join().await.map_err(panicked)?? else {
@@ -216,8 +247,7 @@ impl Scan {
         for (mut stream, kept) in lanes {
             while let Some(batch) = stream.try_next().await? {
                 for ((probe, found), seen) in self.probes.iter().zip(&mut found).zip(&mut seen) {
-                    let wanted = part.number == 0 || probe.hashes();
-                    if wanted && (probe.kept || !kept) && !ask(probe, &batch, part, found, seen)? {
+                    if probe.is_asked(kept, part) && !ask(probe, &batch, part, found, seen)? {
                         return Ok(None);
                     }
                 }
