@@ -19,7 +19,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::landing::Rejected;
-use crate::table::{Table, TableName};
+use crate::table::{Table, TableName, widened};
 use crate::{Error, Result, Warehouse};
 
 /// A table of the schema `ops`.
@@ -125,6 +125,9 @@ impl OpsTable {
                 ("failed_rows", Count),
                 ("checked_rows", Count),
                 ("sample", Text),
+                ("value", Text),
+                ("detail", Text),
+                ("environment", Text),
                 ("checked_at", Time),
             ],
             Self::ExportState => &[
@@ -169,10 +172,14 @@ impl Warehouse {
         self.table(&table.table_name())
     }
 
-    /// Something the engine can scan: the newest rows, or none while the table does not exist.
+    /// Something the engine can scan: the newest rows, or none while the table does not exist. A
+    /// column that was declared later than the table was made is null.
     pub async fn ops_provider(&self, table: OpsTable) -> Result<Arc<dyn TableProvider>> {
         match self.ops_table(table).snapshot().await? {
-            Some(snapshot) => snapshot.provider(),
+            Some(snapshot) => {
+                let name = table.table_name().to_string();
+                widened(&name, snapshot.provider()?, &table.schema())
+            }
             None => Ok(Arc::new(EmptyTable::new(table.schema()))),
         }
     }

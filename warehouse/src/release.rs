@@ -68,6 +68,9 @@ pub struct Basis {
     pub engine: String,
     /// Stored table that it reads -> where that stood; `None` for a raw table that did not exist.
     pub inputs: BTreeMap<String, Option<TableAt>>,
+    /// Stored table that its checks compare with -> digest of what that held.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub compared: BTreeMap<String, String>,
     /// Digest of the rows as a bag, where it is known: equal digests are equal rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<String>,

@@ -24,7 +24,7 @@ const READ: &str = "select name, max(finished_at) as finished_at from ops.steps 
 const PROBLEMS: [(&str, &str, &str); 4] = [
     ("select count(*) from ops.rejects", "record", "did not fit, see `ops.rejects`"),
     (
-        "select count(*) from ops.check_results where status <> 'passed' and run_id = \
+        "select count(*) from ops.check_results where status in ('failed', 'warned') and run_id = \
          (select max(run_id) from ops.check_results)",
         "check",
         "of the last build did not hold, see `ops.check_results`",

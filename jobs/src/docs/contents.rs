@@ -129,37 +129,32 @@ impl Contents<'_> {
         edges.iter().filter_map(edge).collect()
     }
 
-    /// The checks as declared, each with how it ended last.
+    /// The checks, each with how it ended last.
     fn checks(&self, model: &Model) -> Vec<Value> {
         let last = self.facts.past.checked(&model.name);
-        let mut names = declared(model);
-        names.extend(
-            last.iter()
-                .map(|check| check.name.clone())
-                .filter(|n| !names.contains(n))
-                .collect::<Vec<_>>(),
-        );
-        let check = |name: &String| {
+        let mut checks: Vec<(String, String)> = warehouse::declared_checks(model)
+            .into_iter()
+            .map(|(name, severity)| (name, severity.as_str().to_owned()))
+            .collect();
+        // What the engine checks of its own accord is told of after what was declared.
+        for check in last {
+            if !checks.iter().any(|(name, _)| *name == check.name) {
+                checks.push((check.name.clone(), check.severity.clone()));
+            }
+        }
+        let check = |(name, severity): &(String, String)| {
             let last: Option<&Checked> = last.iter().find(|check| check.name == *name);
             json!({
                 "name": name,
-                "severity": last.map_or(model.header.severity.as_str(), |check| &check.severity),
+                "severity": severity,
                 "status": last.map(|check| check.status.as_str()),
                 "failed": last.map(|check| check.failed_rows.as_str()),
                 "checked": last.map(|check| check.of_rows.as_str()),
                 "at": last.map(|check| check.at.as_str()),
             })
         };
-        names.iter().map(check).collect()
+        checks.iter().map(check).collect()
     }
-}
-
-/// What the header promises, named as `ops.check_results` names it.
-fn declared(model: &Model) -> Vec<String> {
-    let header = &model.header;
-    let key = (!header.key.is_empty()).then(|| format!("unique({})", header.key.join(", ")));
-    let filled = header.key.iter().chain(&header.not_null).map(|name| format!("not_null({name})"));
-    key.into_iter().chain(filled).chain(header.checks.iter().cloned()).collect()
 }
 
 /// A type that fits a cell: what is nested is listed apart.

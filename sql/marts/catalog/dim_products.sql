@@ -3,6 +3,7 @@
 --! kind     = "full"
 --! key      = ["product_id"]
 --! not_null = ["design_id", "variant_count"]
+--! checks   = [{ references = "dim_designs.design_id" }]
 with
 
 products as (

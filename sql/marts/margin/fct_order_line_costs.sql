@@ -16,7 +16,12 @@
 --!     "margin_amount > 0 or component not in ('product_revenue', 'shipping_revenue')",
 --!     "margin_amount < 0 or component not in ('discount', 'refund', 'shipping_refund')",
 --!     "margin_amount < 0 or component not in ('base_cost', 'shipping_cost', 'supplier_tax')",
---!     "basis in ('actual', 'estimate', 'allocated')",
+--!     { accepted = "basis", values = ["actual", "allocated", "estimate"] },
+--!     { accepted = "component", values = [
+--!         "product_revenue", "discount", "refund", "shipping_revenue", "shipping_refund",
+--!         "order_adjustment", "base_cost", "supplier_discount", "supplier_fee", "shipping_cost",
+--!         "supplier_tax", "payment_fee", "ad_spend",
+--!     ] },
 --! ]
 with
 

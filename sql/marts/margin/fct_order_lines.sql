@@ -19,6 +19,9 @@
 --!     "cm2_amount = cm1_amount + shipping_cost_amount + supplier_tax_amount + payment_fee_amount",
 --!     "cm3_amount = cm2_amount + ad_spend_amount",
 --!     "cost_completeness_rate <= 1",
+--!     { accepted = "cost_basis", values = ["actual", "estimate"] },
+--!     { references = "dim_designs.design_id", severity = "warn" },
+--!     { steady = "rows", severity = "warn" },
 --! ]
 with
 

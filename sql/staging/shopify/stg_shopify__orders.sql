@@ -7,6 +7,7 @@
 --! key        = ["order_id"]
 --! changed_by = ["order_id"]
 --! not_null   = ["currency_code", "ordered_at"]
+--! checks     = [{ steady = "rows", severity = "warn" }]
 with
 
 newest as (

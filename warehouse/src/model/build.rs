@@ -27,6 +27,7 @@ use self::schedule::Build;
 pub use self::verify::{Outcome, Verified};
 pub use self::way::{Way, Why};
 use super::check::{Planned, plan_all};
+use super::checks::History;
 use super::definition::Model;
 use super::header::Kind;
 use super::inputs::Inputs;
@@ -108,6 +109,7 @@ impl Warehouse {
             bases,
             prod: prod.as_ref(),
             raw_at,
+            history: Arc::new(History::load(self, &selected, environment, &options.run_id).await?),
             reports: Vec::new(),
         };
         build.run(&selected).await;

@@ -16,6 +16,7 @@ use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlan, Operator};
 use futures::FutureExt as _;
 
+use super::checks;
 use super::definition::Model;
 use super::finding::{Finding, Place, code, did_you_mean};
 use super::graph;
@@ -65,6 +66,7 @@ pub(crate) fn plan_all(
     for model in project.models() {
         let found = planned.findings.len();
         references(project, model, &known, &mut planned.findings);
+        checks::compared(project, model, &mut planned.findings);
         let blind =
             model.reads().any(|read| known.contains(read) && !planned.schemas.contains_key(read));
         let unknown = planned.findings.iter().skip(found).any(|f| f.code == code::TABLE);
@@ -225,18 +227,11 @@ fn header_columns(scope: &Scope, model: &Model, schema: &SchemaRef, findings: &m
             findings.push(place.finding(code::HEADER_COLUMN, &model.path, message, hint));
         }
     }
-    let state = scope.session().state();
-    for check in &header.checks {
-        if let Err((message, hint)) = condition(&state, check, schema) {
-            let place = place_of_value(&model.text, check);
-            let message = format!("the check `{check}` does not hold together: {message}");
-            findings.push(place.finding(code::CHECK, &model.path, message, hint));
-        }
-    }
+    checks::fit_together(scope, model, schema, findings);
 }
 
 /// Whether `check` is a condition over the columns of `schema`.
-fn condition(
+pub(crate) fn condition(
     state: &SessionState,
     check: &str,
     schema: &SchemaRef,

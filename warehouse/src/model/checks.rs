@@ -1,189 +1,536 @@
 //! The checks of a model, over rows that are written but not yet committed.
 //!
-//! One scan answers all of them. Nulls and conditions are counted as the rows pass; of a key only a
-//! hash of eight bytes is kept, so that twenty million keys of any width take 160 MB and no sort
-//! of rows. Equal hashes are looked at again, exactly. When even the hashes do not fit the memory,
-//! the scan is repeated over a half, a quarter, .. of them.
+//! What the plan proves is not looked at; one scan of the rows answers all the rest: nulls and
+//! conditions are counted as the rows pass, of keys and references only hashes are kept, counts,
+//! sums and newest moments come along. Nothing that was proved is reported otherwise than as such.
 
-use std::collections::{BTreeMap, HashSet};
+mod findings;
+mod history;
+mod keys;
+mod list;
+mod proof;
+mod result;
+mod rule;
+mod sample;
+mod scan;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array as _, ArrayRef, AsArray, RecordBatch};
-use datafusion::arrow::row::{RowConverter, SortField};
-use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use chrono::{DateTime, TimeDelta, Utc};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
-use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
-use datafusion::common::runtime::SpawnedTask;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::logical_expr::{Expr, not};
-use datafusion::prelude::{DataFrame, SessionContext, ident};
-use futures::TryStreamExt as _;
-use serde_json::{Map, Value};
+use datafusion::logical_expr::{Expr, cast, not};
+use datafusion::prelude::{DataFrame, SessionContext, ident, lit};
+use rust_decimal::Decimal;
 
+pub(crate) use self::findings::{compared, fit_together};
+pub(crate) use self::history::History;
+use self::history::distance;
+pub use self::list::declared;
+use self::list::{Check, checks_of};
+pub(crate) use self::list::{ages, compared_with};
+pub(crate) use self::proof::{Proof, Trusted};
+pub use self::result::{CheckResult, CheckStatus};
+pub use self::rule::{Accepted, Measure, Rule, Test};
+use self::sample::SAMPLE_ROWS;
+pub(crate) use self::sample::masked;
+use self::scan::{Columns, Found, Probe, Question, Scan};
 use super::definition::Model;
-use super::header::{Kind, Severity};
+use super::header::Severity;
 use super::scope::Scope;
 use crate::{Error, Result};
 
-/// Rows shown of a failed check.
-const SAMPLE_ROWS: usize = 5;
-/// More suspicious hashes than this cannot be collisions.
-const SUSPECTS: usize = 10_000;
-/// Into how many parts a key check may be cut before it gives up.
-const MOST_PASSES: u64 = 64;
-
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckStatus {
-    /// Every row holds.
-    Passed,
-    /// Some do not, and the model may be published all the same.
-    Warned,
-    /// Some do not, and the model is not published.
-    Failed,
+/// Rows of a table that a build leaves where they are.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    /// All of them, and only them.
+    pub(crate) rows: Arc<dyn TableProvider>,
+    /// They were checked under the header that the model has: what is about single rows is then
+    /// looked at among the staged rows alone.
+    pub(crate) checked: bool,
+    /// None of them has a key that a staged row has: `key` is then looked at among the staged rows
+    /// alone, if the others were checked.
+    pub(crate) keys_disjoint: bool,
+    /// Models whose tables hold what they held when these rows were checked: so are references to
+    /// them.
+    pub(crate) standing: BTreeSet<String>,
 }
 
-impl CheckStatus {
-    /// As in `ops.check_results`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Warned => "warned",
-            Self::Failed => "failed",
+/// What only a build knows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Night<'a> {
+    /// The run's clock.
+    pub(crate) now: DateTime<Utc>,
+    /// The builds before.
+    pub(crate) history: &'a History,
+}
+
+/// The rows of a model and what is known of them.
+pub(crate) struct Audit<'a> {
+    scope: &'a Scope,
+    model: &'a Model,
+    staged: Arc<dyn TableProvider>,
+    kept: Option<Kept>,
+    proof: Option<Proof<'a>>,
+    night: Option<Night<'a>>,
+    again: Option<BTreeSet<String>>,
+}
+
+impl<'a> Audit<'a> {
+    /// `scope` knows the models that the checks compare with; a reference to one that it does not
+    /// know is an error, or left out without a night.
+    pub(crate) fn new(scope: &'a Scope, model: &'a Model, staged: Arc<dyn TableProvider>) -> Self {
+        Self { scope, model, staged, kept: None, proof: None, night: None, again: None }
+    }
+
+    /// Rows of the table that stay beside the staged ones. Keys that are no `key` of the model,
+    /// references, row counts, newest moments and measures are then those of both together.
+    #[must_use]
+    pub(crate) fn with_kept(self, kept: Option<Kept>) -> Self {
+        Self { kept, ..self }
+    }
+
+    /// What the plan of the staged rows proves is not looked at.
+    #[must_use]
+    pub(crate) fn with_proof(self, proof: Proof<'a>) -> Self {
+        Self { proof: Some(proof), ..self }
+    }
+
+    /// Without a night the checks of whole tables (`rows`, `fresh`, `steady`) are left out.
+    #[must_use]
+    pub(crate) fn with_night(self, night: Night<'a>) -> Self {
+        Self { night: Some(night), ..self }
+    }
+
+    /// For rows that were audited before and have not changed: only what may have changed without
+    /// them is looked at, their age and the references to `moved` models.
+    #[must_use]
+    pub(crate) fn again(self, moved: BTreeSet<String>) -> Self {
+        Self { again: Some(moved), ..self }
+    }
+
+    /// The results, in the order of the header: the key, `not_null`, `checks`.
+    pub(crate) async fn run(self) -> Result<Vec<CheckResult>> {
+        let failed = || Error::engine(format!("checking `{}`", self.model.name));
+        self.results().await.map_err(failed())
+    }
+
+    async fn results(&self) -> Result<Vec<CheckResult>, DataFusionError> {
+        let checks: Vec<Check> = checks_of(self.model);
+        let mut open = Vec::new();
+        let mut results: Vec<(usize, CheckResult)> = Vec::new();
+        for (number, check) in checks.into_iter().enumerate() {
+            let stands = match (&self.again, &check.rule.test) {
+                (None, _) | (Some(_), Test::Fresh { .. }) => false,
+                (Some(moved), Test::References { model, .. }) => !moved.contains(model),
+                (Some(_), _) => true,
+            };
+            if stands || check.of_table() && self.night.is_none() {
+                continue;
+            }
+            if self.is_proved(&check) {
+                let mut result = outcome(&check, 0, 0, None);
+                result.status = CheckStatus::Proved;
+                results.push((number, result));
+            } else {
+                open.push((number, check));
+            }
+        }
+        if !open.is_empty() {
+            results.extend(self.scanned(open).await?);
+        }
+        results.sort_by_key(|(number, _)| *number);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+
+    /// Whether the plan proves `check` for all rows that it is about.
+    fn is_proved(&self, check: &Check) -> bool {
+        let Some(proof) = &self.proof else { return false };
+        let of_staged = match (&self.kept, &check.rule.test) {
+            (None, _) => true,
+            (Some(kept), _) => !self.concerns(kept, check),
+        };
+        of_staged && proof.shows(&check.rule, &self.staged.schema())
+    }
+
+    /// Whether `check` is about the rows that stay, too.
+    fn concerns(&self, kept: &Kept, check: &Check) -> bool {
+        if !kept.checked {
+            return true;
+        }
+        match &check.rule.test {
+            Test::Unique(columns) => {
+                let key = check.rule.filter.is_none() && *columns == self.model.header.key;
+                !(key && kept.keys_disjoint)
+            }
+            Test::References { model, .. } => !kept.standing.contains(model),
+            Test::Rows { .. } | Test::Fresh { .. } | Test::Steady { .. } => true,
+            Test::Condition(_) | Test::NotNull(_) | Test::Accepted { .. } => false,
         }
     }
-}
 
-/// One check of one model in one build.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckResult {
-    /// `unique(a, b)`, `not_null(a)`, or the condition itself.
-    pub name: String,
-    /// `unique`, `not_null` or `condition`.
-    pub kind: &'static str,
-    /// What a failure does.
-    pub severity: Severity,
-    /// How it ended.
-    pub status: CheckStatus,
-    /// Rows that break it; of a key all rows that share one.
-    pub failed_rows: u64,
-    /// Rows looked at.
-    pub checked_rows: u64,
-    /// Up to five of the rows as a JSON list: keys and the columns in question, free text masked.
-    pub sample: Option<String>,
-}
-
-/// A check on single rows: the expression is true for a row that breaks it.
-struct RowCheck {
-    name: String,
-    kind: &'static str,
-    broken: Expr,
-    columns: Vec<String>,
-}
-
-/// What one scan found.
-#[derive(Default)]
-struct Tally {
-    rows: u64,
-    /// Per row check.
-    broken: Vec<u64>,
-    /// One of each key without null.
-    hashes: Vec<u64>,
-}
-
-/// Runs all checks of `model` over `table`.
-pub(crate) async fn run(
-    scope: &Scope,
-    table: Arc<dyn TableProvider>,
-    model: &Model,
-) -> Result<Vec<CheckResult>> {
-    let failed = || Error::engine(format!("checking `{}`", model.name));
-    let session = scope.session();
-    let frame = session.read_table(table).map_err(failed())?;
-    let checks = row_checks(session, &frame, model).map_err(failed())?;
-    let keys = &model.header.key;
-    if checks.is_empty() && keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (tally, shared) = scan(session, &frame, &checks, model).await.map_err(failed())?;
-    let mut results = Vec::with_capacity(checks.len() + 1);
-    if !keys.is_empty() {
-        let (failed_rows, sample) = match shared {
-            Shared { rows: 0, .. } => (0, None),
-            shared => duplicates(&frame, keys, shared).await.map_err(failed())?,
+    async fn scanned(
+        &self,
+        checks: Vec<(usize, Check)>,
+    ) -> Result<Vec<(usize, CheckResult)>, DataFusionError> {
+        let session = self.scope.session();
+        let staged = session.read_table(Arc::clone(&self.staged))?;
+        let kept = match &self.kept {
+            Some(kept) => Some(session.read_table(Arc::clone(&kept.rows))?),
+            None => None,
         };
-        let name = format!("unique({})", keys.join(", "));
-        // An upsert by a key that is not one would put rows in place of the wrong ones.
-        let severity =
-            if model.header.kind == Kind::Merge { Severity::Block } else { model.header.severity };
-        results.push(result(name, "unique", severity, failed_rows, tally.rows, sample));
+        let mut columns = Columns::default();
+        let mut probes = Vec::new();
+        let mut asked = Vec::new();
+        for (number, check) in checks {
+            let Some(question) = self.question(&mut columns, &staged, &check).await? else {
+                continue;
+            };
+            let filter = match &check.rule.filter {
+                Some(filter) => Some(condition(session, &staged, filter)?),
+                None => None,
+            };
+            let only = filter.clone().map(|filter| columns.slot(filter));
+            let kept = self.kept.as_ref().is_some_and(|kept| self.concerns(kept, &check));
+            probes.push(Probe { question, only, kept });
+            asked.push((number, check, filter));
+        }
+        if probes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let name = self.model.name.clone();
+        let scan = Scan { name, staged: staged.clone(), kept: kept.clone(), columns, probes };
+        let found = scan.run().await?;
+        let mut results = Vec::with_capacity(asked.len());
+        for ((number, check, filter), found) in asked.into_iter().zip(found) {
+            let mut frames = vec![&staged];
+            if self.kept.as_ref().is_some_and(|kept| self.concerns(kept, &check)) {
+                frames.extend(&kept);
+            }
+            results.push((number, self.judged(&check, filter.as_ref(), &frames, found).await?));
+        }
+        Ok(results)
     }
-    for (check, broken) in checks.into_iter().zip(&tally.broken) {
-        let sample =
-            if *broken > 0 { Some(sample(&frame, &check).await.map_err(failed())?) } else { None };
-        let severity = model.header.severity;
-        results.push(result(check.name, check.kind, severity, *broken, tally.rows, sample));
+
+    /// What to ask of the rows; `None` for a reference to what is not there, without a night.
+    async fn question(
+        &self,
+        columns: &mut Columns,
+        rows: &DataFrame,
+        check: &Check,
+    ) -> Result<Option<Question>, DataFusionError> {
+        Ok(Some(match &check.rule.test {
+            Test::Unique(key) => Question::Keys(slots(columns, key)),
+            Test::References { columns: key, model, targets } => {
+                let session = self.scope.session();
+                let parents = if *model == self.model.name {
+                    match &self.kept {
+                        None => rows.clone(),
+                        Some(kept) => {
+                            rows.clone().union(session.read_table(Arc::clone(&kept.rows))?)?
+                        }
+                    }
+                } else {
+                    match session.table(model.as_str()).await {
+                        Ok(parents) => parents,
+                        Err(_) if self.night.is_none() => return Ok(None),
+                        Err(error) => return Err(error),
+                    }
+                };
+                let (own, parents) = common(key, rows, targets, parents)?;
+                let shown = with_keys(&self.model.header.key, key.iter().cloned()).into_iter();
+                let shown = shown.map(|name| (name.clone(), columns.slot(ident(name))));
+                let shown = shown.collect();
+                let key = own.into_iter().map(|column| columns.slot(column)).collect();
+                Question::Parents { key, parents: Box::new(parents), shown }
+            }
+            Test::Rows { .. } | Test::Steady { measure: Measure::Rows, .. } => Question::Count,
+            Test::Fresh { column, .. } => {
+                let moment = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+                Question::Newest(columns.slot(cast(ident(column.as_str()), moment)))
+            }
+            Test::Steady { measure: Measure::Nulls(column), .. } => {
+                Question::Flag(columns.slot(ident(column.as_str()).is_null()))
+            }
+            Test::Steady { measure: Measure::Sum(column), .. } => {
+                let scale = scale_of(rows.schema().as_arrow(), column);
+                let wide = DataType::Decimal128(38, scale);
+                Question::Sum(columns.slot(cast(ident(column.as_str()), wide)))
+            }
+            Test::Condition(_) | Test::NotNull(_) | Test::Accepted { .. } => {
+                let (broken, _) = self.broken(rows, check)?;
+                Question::Flag(columns.slot(broken))
+            }
+        }))
     }
-    Ok(results)
+
+    /// What is true for a row that breaks the check, and the columns that it is about.
+    fn broken(
+        &self,
+        rows: &DataFrame,
+        check: &Check,
+    ) -> Result<(Expr, Vec<String>), DataFusionError> {
+        match &check.rule.test {
+            Test::Condition(text) => {
+                let holds = condition(self.scope.session(), rows, text)?;
+                let named = holds.column_refs().into_iter().map(|column| column.name.clone());
+                let mut named: Vec<String> = named.collect();
+                named.sort();
+                Ok((not(holds).is_true(), named))
+            }
+            Test::Accepted { column, values } => {
+                let list = values.iter().map(literal).collect();
+                let outside = ident(column.as_str()).in_list(list, true);
+                Ok((outside.is_true(), vec![column.clone()]))
+            }
+            Test::NotNull(names) => {
+                let nulls = names.iter().map(|name| ident(name.as_str()).is_null());
+                let broken = nulls.reduce(Expr::or).unwrap_or_else(|| lit(false));
+                Ok((broken, names.clone()))
+            }
+            _ => Ok((lit(false), Vec::new())),
+        }
+    }
+
+    async fn judged(
+        &self,
+        check: &Check,
+        filter: Option<&Expr>,
+        frames: &[&DataFrame],
+        found: Found,
+    ) -> Result<CheckResult, DataFusionError> {
+        let rows = found.rows;
+        match &check.rule.test {
+            Test::Unique(key) => {
+                let (failed, sample) = match found.shared.rows {
+                    0 => (0, None),
+                    _ => keys::duplicates(frames, key, filter, &found.shared).await?,
+                };
+                Ok(outcome(check, failed, rows, sample))
+            }
+            Test::References { .. } => {
+                let sample = match found.orphans.as_slice() {
+                    [] => None,
+                    orphans => Some(masked(orphans)?),
+                };
+                Ok(outcome(check, found.counted, rows, sample))
+            }
+            Test::Condition(_) | Test::NotNull(_) | Test::Accepted { .. } => {
+                let mut shown = Vec::new();
+                for rows in frames.iter().filter(|_| found.counted > 0) {
+                    shown.extend(self.breaking(rows, check, filter).await?);
+                }
+                let sample = if shown.is_empty() { None } else { Some(masked(&shown)?) };
+                Ok(outcome(check, found.counted, rows, sample))
+            }
+            Test::Rows { at_least, at_most } => {
+                let detail = bounds(rows, *at_least, *at_most);
+                Ok(of_table(check, rows, rows.to_string(), detail))
+            }
+            Test::Fresh { column, age, within } => {
+                let whole_day = matches!(
+                    frames.first().map(|rows| type_of(rows.schema().as_arrow(), column)),
+                    Some(Some(DataType::Date32))
+                );
+                let newest = found.newest.and_then(DateTime::from_timestamp_micros);
+                let detail = self.age(newest, whole_day, *age, within);
+                let value = newest.map(|newest| newest.to_rfc3339()).unwrap_or_default();
+                Ok(of_table(check, rows, value, detail))
+            }
+            Test::Steady { measure, score, after, .. } => {
+                let value = match measure {
+                    Measure::Rows => Some(Decimal::from(rows)),
+                    Measure::Nulls(_) => Decimal::from(found.counted)
+                        .checked_div(Decimal::from(rows.max(1)))
+                        .map(|share| share.round_dp(8).normalize()),
+                    Measure::Sum(column) => {
+                        found.sum.zip(frames.first()).and_then(|(sum, rows)| {
+                            let scale = scale_of(rows.schema().as_arrow(), column);
+                            Decimal::try_from_i128_with_scale(sum, scale.unsigned_abs().into()).ok()
+                        })
+                    }
+                };
+                let detail =
+                    value.and_then(|value| self.moved(check, measure, value, *score, *after));
+                let value = value.map(|value| value.to_string()).unwrap_or_default();
+                Ok(of_table(check, rows, value, detail))
+            }
+        }
+    }
+
+    /// Rows that break a check.
+    async fn breaking(
+        &self,
+        rows: &DataFrame,
+        check: &Check,
+        filter: Option<&Expr>,
+    ) -> Result<Vec<RecordBatch>, DataFusionError> {
+        let (broken, named) = self.broken(rows, check)?;
+        let named = with_keys(&self.model.header.key, named);
+        let columns: Vec<Expr> = named.iter().map(|column| ident(column.as_str())).collect();
+        let broken = filter.cloned().into_iter().fold(broken, Expr::and);
+        let shown = rows.clone().filter(broken)?.select(columns)?;
+        shown.limit(0, Some(SAMPLE_ROWS))?.collect().await
+    }
+
+    /// What is wrong with the age of the newest row.
+    fn age(
+        &self,
+        newest: Option<DateTime<Utc>>,
+        whole_day: bool,
+        most: TimeDelta,
+        within: &str,
+    ) -> Option<String> {
+        let now = self.night.as_ref()?.now;
+        let Some(newest) = newest else {
+            return Some(format!("no row has a date, expected one within {within}"));
+        };
+        let until = if whole_day { newest + TimeDelta::days(1) } else { newest };
+        let age = now - until;
+        (age > most).then(|| {
+            let age = match age.num_hours() {
+                hours @ ..48 => format!("{hours} hours"),
+                hours => format!("{} days", hours / 24),
+            };
+            let newest = newest.format("%Y-%m-%d %H:%M");
+            format!("the newest row is of {newest} UTC, {age} old, expected within {within}")
+        })
+    }
+
+    /// What is strange about a measure.
+    fn moved(
+        &self,
+        check: &Check,
+        measure: &Measure,
+        value: Decimal,
+        most: Decimal,
+        after: usize,
+    ) -> Option<String> {
+        let past = self.night.as_ref()?.history.of(&self.model.name, check);
+        if past.len() < after {
+            return None;
+        }
+        let found = distance(&past, value, measure)?;
+        (found.score > most).then(|| {
+            format!(
+                "{measure} is {value}, and of {} builds before the median is {} with a spread of \
+                 {}: a score of {}, expected at most {most}",
+                past.len(),
+                found.median.normalize(),
+                found.spread.normalize(),
+                found.score.round_dp(2)
+            )
+        })
+    }
 }
 
-fn result(
-    name: String,
-    kind: &'static str,
-    severity: Severity,
+/// Whether rows are as many as they should be.
+fn bounds(rows: u64, at_least: Option<u64>, at_most: Option<u64>) -> Option<String> {
+    if let Some(least) = at_least.filter(|least| rows < *least) {
+        return Some(format!("{rows} rows, expected at least {least}"));
+    }
+    let most = at_most.filter(|most| rows > *most)?;
+    Some(format!("{rows} rows, expected at most {most}"))
+}
+
+fn outcome(
+    check: &Check,
     failed_rows: u64,
     checked_rows: u64,
     sample: Option<String>,
 ) -> CheckResult {
-    let status = match (failed_rows, severity) {
-        (0, _) => CheckStatus::Passed,
-        (_, Severity::Warn) => CheckStatus::Warned,
-        (_, Severity::Block) => CheckStatus::Failed,
-    };
-    CheckResult { name, kind, severity, status, failed_rows, checked_rows, sample }
+    CheckResult {
+        name: check.name.clone(),
+        kind: check.kind(),
+        severity: check.severity,
+        status: status(failed_rows > 0, check.severity),
+        failed_rows,
+        checked_rows,
+        sample,
+        value: None,
+        detail: None,
+    }
 }
 
-fn row_checks(
+/// The result of a check of a whole table, broken when there is something to say.
+fn of_table(check: &Check, rows: u64, value: String, detail: Option<String>) -> CheckResult {
+    let result = outcome(check, 0, rows, None);
+    let status = status(detail.is_some(), check.severity);
+    let value = Some(value).filter(|value| !value.is_empty());
+    CheckResult { status, value, detail, ..result }
+}
+
+fn status(broken: bool, severity: Severity) -> CheckStatus {
+    match (broken, severity) {
+        (false, _) => CheckStatus::Passed,
+        (true, Severity::Warn) => CheckStatus::Warned,
+        (true, Severity::Block) => CheckStatus::Failed,
+    }
+}
+
+fn condition(
     session: &SessionContext,
-    frame: &DataFrame,
-    model: &Model,
-) -> Result<Vec<RowCheck>, DataFusionError> {
-    let header = &model.header;
-    let mut checks: Vec<RowCheck> = Vec::new();
-    for column in header.key.iter().chain(&header.not_null) {
-        let name = format!("not_null({column})");
-        if checks.iter().all(|check| check.name != name) {
-            let broken = ident(column.as_str()).is_null();
-            checks.push(RowCheck {
-                name,
-                kind: "not_null",
-                broken,
-                columns: with_keys(header.key.iter(), [column.clone()]),
-            });
-        }
-    }
-    for condition in &header.checks {
-        let holds = session.state().create_logical_expr(condition, frame.schema())?;
-        let named = holds.column_refs().into_iter().map(|column| column.name.clone());
-        let mut named: Vec<String> = named.collect();
-        named.sort();
-        checks.push(RowCheck {
-            name: condition.clone(),
-            kind: "condition",
-            columns: with_keys(header.key.iter(), named),
-            broken: not(holds).is_true(),
-        });
-    }
-    Ok(checks)
+    rows: &DataFrame,
+    text: &str,
+) -> Result<Expr, DataFusionError> {
+    session.state().create_logical_expr(text, rows.schema())
 }
 
-fn with_keys<'a>(
-    keys: impl Iterator<Item = &'a String>,
-    more: impl IntoIterator<Item = String>,
-) -> Vec<String> {
-    let mut columns: Vec<String> = keys.cloned().collect();
+fn literal(value: &Accepted) -> Expr {
+    match value {
+        Accepted::Text(text) => lit(text.as_str()),
+        Accepted::Integer(number) => lit(*number),
+        Accepted::Boolean(truth) => lit(*truth),
+    }
+}
+
+fn slots(columns: &mut Columns, names: &[String]) -> Vec<usize> {
+    names.iter().map(|name| columns.slot(ident(name.as_str()))).collect()
+}
+
+/// The columns of a reference on both sides, in types whose hashes can be compared.
+fn common(
+    columns: &[String],
+    rows: &DataFrame,
+    targets: &[String],
+    parents: DataFrame,
+) -> Result<(Vec<Expr>, DataFrame), DataFusionError> {
+    let (mut own, mut theirs) = (Vec::new(), Vec::new());
+    for (column, target) in columns.iter().zip(targets) {
+        let here = type_of(rows.schema().as_arrow(), column);
+        let there = type_of(parents.schema().as_arrow(), target);
+        let known = here.zip(there).and_then(|(here, there)| findings::comparable(here, there));
+        let Some(same) = known else {
+            let message = format!("`{column}` and `{target}` cannot be compared");
+            return Err(DataFusionError::Plan(message));
+        };
+        let brought = |name: &str, from: Option<&DataType>| match from {
+            Some(from) if *from == same => ident(name),
+            _ => cast(ident(name), same.clone()),
+        };
+        own.push(brought(column, here));
+        let place = theirs.len();
+        theirs.push(brought(target, there).alias(format!("t{place}")));
+    }
+    Ok((own, parents.select(theirs)?))
+}
+
+fn type_of<'a>(schema: &'a Schema, column: &str) -> Option<&'a DataType> {
+    schema.field_with_name(column).ok().map(Field::data_type)
+}
+
+fn scale_of(schema: &Schema, column: &str) -> i8 {
+    match type_of(schema, column) {
+        Some(DataType::Decimal128(_, scale)) => *scale,
+        _ => 0,
+    }
+}
+
+fn with_keys(keys: &[String], more: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut columns: Vec<String> = keys.to_vec();
     for column in more {
         if !columns.contains(&column) {
             columns.push(column);
@@ -192,334 +539,5 @@ fn with_keys<'a>(
     columns
 }
 
-/// Reads everything once, or several times when the hashes of the keys do not fit.
-async fn scan(
-    session: &SessionContext,
-    frame: &DataFrame,
-    checks: &[RowCheck],
-    model: &Model,
-) -> Result<(Tally, Shared), DataFusionError> {
-    let pool = Arc::clone(&session.runtime_env().memory_pool);
-    let mut passes = 1;
-    loop {
-        let mut all = Shared::default();
-        let mut first = None;
-        let mut fits = true;
-        for pass in 0..passes {
-            let wanted = if pass == 0 { checks } else { &[] };
-            let stream = columns_of(frame, &model.header.key, wanted)?.execute_stream().await?;
-            let consumer = MemoryConsumer::new(format!("key check of {}", model.name));
-            let memory = consumer.register(&pool);
-            let keys = model.header.key.len();
-            let flags = wanted.len();
-            let task = SpawnedTask::spawn(drain(stream, keys, flags, (passes, pass), memory));
-            let Some((mut tally, memory)) = task.join().await.map_err(panicked)?? else {
-                fits = false;
-                break;
-            };
-            let mut hashes = std::mem::take(&mut tally.hashes);
-            let sorted = SpawnedTask::spawn_blocking(move || {
-                hashes.sort_unstable();
-                let shared = Shared::of(&hashes);
-                drop((hashes, memory));
-                shared
-            });
-            all.add(sorted.join().await.map_err(panicked)?);
-            first.get_or_insert(tally);
-        }
-        match first {
-            Some(tally) if fits => return Ok((tally, all)),
-            _ if passes >= MOST_PASSES => {
-                return Err(DataFusionError::ResourcesExhausted(
-                    "not even a part of the keys' hashes fits".to_owned(),
-                ));
-            }
-            _ => passes *= 2,
-        }
-    }
-}
-
-fn panicked(error: tokio::task::JoinError) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
-}
-
-/// The key columns, then one flag a check.
-fn columns_of(
-    frame: &DataFrame,
-    keys: &[String],
-    checks: &[RowCheck],
-) -> Result<DataFrame, DataFusionError> {
-    let keys = keys.iter().enumerate().map(|(n, key)| ident(key.as_str()).alias(format!("k{n}")));
-    let flags =
-        checks.iter().enumerate().map(|(n, check)| check.broken.clone().alias(format!("f{n}")));
-    frame.clone().select(keys.chain(flags).collect::<Vec<_>>())
-}
-
-/// Counts and hashes; `None` when the hashes outgrow the memory.
-async fn drain(
-    mut stream: SendableRecordBatchStream,
-    keys: usize,
-    flags: usize,
-    (passes, pass): (u64, u64),
-    memory: MemoryReservation,
-) -> Result<Option<(Tally, MemoryReservation)>, DataFusionError> {
-    let mut tally = Tally { broken: vec![0; flags], ..Tally::default() };
-    while let Some(batch) = stream.try_next().await? {
-        tally.rows += count(batch.num_rows());
-        let (key_columns, flag_columns) = batch.columns().split_at(keys.min(batch.num_columns()));
-        for (broken, flag) in tally.broken.iter_mut().zip(flag_columns) {
-            *broken += count(flag.as_boolean().true_count());
-        }
-        if keys == 0 {
-            continue;
-        }
-        let needed = tally.hashes.len() + batch.num_rows();
-        if needed > tally.hashes.capacity() {
-            let capacity = needed.max(tally.hashes.capacity().saturating_mul(2));
-            // Both the old and the new buffer live while the hashes are moved.
-            let bytes = capacity.saturating_add(tally.hashes.capacity()).saturating_mul(8);
-            if memory.try_resize(bytes).is_err() {
-                return Ok(None);
-            }
-            tally.hashes.reserve_exact(capacity - tally.hashes.len());
-        }
-        let hashes = hashes_of(key_columns, batch.num_rows())?;
-        let mine = |hash: &u64| passes == 1 || hash % passes == pass;
-        tally.hashes.extend(
-            hashes
-                .iter()
-                .enumerate()
-                .filter(|(row, hash)| mine(hash) && !any_null(key_columns, *row))
-                .map(|(_, hash)| *hash),
-        );
-    }
-    Ok(Some((tally, memory)))
-}
-
-fn hashes_of(columns: &[ArrayRef], rows: usize) -> Result<Vec<u64>, DataFusionError> {
-    let mut hashes = vec![0; rows];
-    create_hashes(columns, &QualityRandomState::with_seed(0), &mut hashes)?;
-    Ok(hashes)
-}
-
-fn any_null(columns: &[ArrayRef], row: usize) -> bool {
-    columns.iter().any(|column| column.is_null(row))
-}
-
-fn count(rows: usize) -> u64 {
-    u64::try_from(rows).unwrap_or(u64::MAX)
-}
-
-/// Hashes that more than one key has.
-#[derive(Default)]
-struct Shared {
-    rows: u64,
-    suspects: HashSet<u64>,
-    complete: bool,
-}
-
-impl Shared {
-    fn of(sorted: &[u64]) -> Self {
-        let mut shared = Self { complete: true, ..Self::default() };
-        for run in sorted.chunk_by(|a, b| a == b).filter(|run| run.len() > 1) {
-            shared.rows += count(run.len());
-            if shared.suspects.len() < SUSPECTS {
-                shared.suspects.extend(run.first());
-            } else {
-                shared.complete = false;
-            }
-        }
-        shared
-    }
-
-    fn add(&mut self, other: Self) {
-        self.complete = (self.rows == 0 || self.complete) && other.complete;
-        self.rows += other.rows;
-        self.suspects.extend(other.suspects);
-    }
-}
-
-/// Looks at the keys behind equal hashes: how many rows share a key, and some of them.
-async fn duplicates(
-    frame: &DataFrame,
-    keys: &[String],
-    shared: Shared,
-) -> Result<(u64, Option<String>), DataFusionError> {
-    let mut stream = columns_of(frame, keys, &[])?.execute_stream().await?;
-    let fields: Vec<SortField> =
-        stream.schema().fields().iter().map(|f| SortField::new(f.data_type().clone())).collect();
-    let converter = RowConverter::new(fields)?;
-    let mut seen: BTreeMap<Box<[u8]>, u64> = BTreeMap::new();
-    while let Some(batch) = stream.try_next().await? {
-        let hashes = hashes_of(batch.columns(), batch.num_rows())?;
-        let suspect = |row: usize| {
-            hashes.get(row).is_some_and(|hash| shared.suspects.contains(hash))
-                && !any_null(batch.columns(), row)
-        };
-        if !(0..batch.num_rows()).any(suspect) {
-            continue;
-        }
-        let rows = converter.convert_columns(batch.columns())?;
-        for (_, row) in rows.iter().enumerate().filter(|(n, _)| suspect(*n)) {
-            *seen.entry(row.data().into()).or_default() += 1;
-        }
-    }
-    seen.retain(|_, rows| *rows > 1);
-    if seen.is_empty() && shared.complete {
-        return Ok((0, None)); // two keys with one hash
-    }
-    let exact: u64 = seen.values().sum();
-    let failed_rows = if shared.complete { exact } else { shared.rows };
-    let parser = converter.parser();
-    let shown = seen.keys().take(SAMPLE_ROWS).map(|bytes| parser.parse(bytes));
-    let columns = converter.convert_rows(shown)?;
-    let named = keys.iter().map(String::as_str).zip(columns);
-    let rows = RecordBatch::try_from_iter(named)?;
-    Ok((failed_rows, Some(masked(&[rows])?)))
-}
-
-async fn sample(frame: &DataFrame, check: &RowCheck) -> Result<String, DataFusionError> {
-    let columns: Vec<Expr> = check.columns.iter().map(|column| ident(column.as_str())).collect();
-    let rows = frame
-        .clone()
-        .filter(check.broken.clone())?
-        .select(columns)?
-        .limit(0, Some(SAMPLE_ROWS))?
-        .collect()
-        .await?;
-    masked(&rows)
-}
-
-/// Rows as a JSON list. Text is shown only in columns that name or classify something.
-pub(super) fn masked(batches: &[RecordBatch]) -> Result<String, DataFusionError> {
-    let options = FormatOptions::default();
-    let mut rows = Vec::new();
-    for batch in batches {
-        let schema = batch.schema();
-        let columns = batch.columns().iter().zip(schema.fields());
-        let columns = columns
-            .map(|(column, field)| Ok((field, column, ArrayFormatter::try_new(column, &options)?)))
-            .collect::<Result<Vec<_>, DataFusionError>>()?;
-        for row in 0..batch.num_rows() {
-            let mut object = Map::new();
-            for (field, column, formatter) in &columns {
-                let value = if column.is_null(row) {
-                    Value::Null
-                } else {
-                    let text = formatter.value(row).to_string();
-                    let open = !(field.data_type().is_string() || field.data_type().is_nested())
-                        || (names_something(field.name()) && !text.contains('@'));
-                    Value::String(if open { text } else { mask(&text) })
-                };
-                object.insert(field.name().clone(), value);
-            }
-            rows.push(Value::Object(object));
-        }
-    }
-    Ok(Value::Array(rows).to_string())
-}
-
-fn names_something(column: &str) -> bool {
-    ["_id", "_key", "_code", "_status", "_type", "_reason", "_family", "_system"]
-        .iter()
-        .any(|end| column.ends_with(end))
-        || ["basis", "component", "sku"].contains(&column)
-}
-
-fn mask(text: &str) -> String {
-    text.chars().take(1).chain("***".chars()).collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use datafusion::arrow::array::{Int64Array, StringArray};
-    use datafusion::arrow::datatypes::{DataType, Field, Schema};
-    use datafusion::datasource::MemTable;
-
-    use super::*;
-    use crate::model::{ModelSource, Project};
-
-    fn model(header: &str) -> Model {
-        let text = format!("-- One row per a and b.\n{header}\nselect 1 as a");
-        let path = "marts/fct_x.sql".to_owned();
-        let project = Project::load(vec![ModelSource { path, text }]).unwrap();
-        project.model("fct_x").unwrap().clone()
-    }
-
-    fn table(rows: &[(Option<&str>, Option<i64>)]) -> Arc<dyn TableProvider> {
-        let schema = Arc::new(Schema::new(vec![
-            Field::new("email", DataType::Utf8, true),
-            Field::new("b", DataType::Int64, true),
-        ]));
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(rows.iter().map(|row| row.0).collect::<StringArray>()),
-            Arc::new(rows.iter().map(|row| row.1).collect::<Int64Array>()),
-        ];
-        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
-        Arc::new(MemTable::try_new(schema, vec![vec![batch]]).unwrap())
-    }
-
-    async fn check(
-        header: &str,
-        rows: &[(Option<&str>, Option<i64>)],
-    ) -> Vec<(String, u64, Option<String>)> {
-        let scope = Scope::detached().unwrap();
-        let results = run(&scope, table(rows), &model(header)).await.unwrap();
-        results.into_iter().map(|r| (r.name, r.failed_rows, r.sample)).collect()
-    }
-
-    #[tokio::test]
-    async fn one_scan_counts_nulls_conditions_and_keys_and_shows_rows_masked() {
-        let header = "--! kind = 'full'\n--! key = ['email', 'b']\n--! checks = ['b > 0']";
-        let rows = [
-            (Some("anna@x.example"), Some(1)),
-            (Some("anna@x.example"), Some(1)),
-            (Some("anna@x.example"), Some(2)),
-            (None, Some(3)),
-            (None, Some(3)),
-            (Some("bert"), Some(-4)),
-        ];
-        let results = check(header, &rows).await;
-        let of = |name: &str| results.iter().find(|r| r.0 == name).unwrap().clone();
-        let (_, rows, sample) = of("unique(email, b)");
-        assert_eq!((rows, sample.as_deref()), (2, Some(r#"[{"email":"a***","b":"1"}]"#)));
-        assert_eq!(of("not_null(email)").1, 2);
-        assert_eq!(of("not_null(b)"), ("not_null(b)".to_owned(), 0, None));
-        let (_, rows, sample) = of("b > 0");
-        assert_eq!((rows, sample.as_deref()), (1, Some(r#"[{"email":"b***","b":"-4"}]"#)));
-    }
-
-    #[tokio::test]
-    async fn a_condition_that_is_null_holds() {
-        let results = check("--! kind = 'full'\n--! checks = ['b > 0']", &[(None, None)]).await;
-        assert_eq!(results, [("b > 0".to_owned(), 0, None)]);
-    }
-
-    /// Run by hand: `cargo test -p warehouse --lib -- --ignored --nocapture twenty_million`.
-    #[tokio::test(flavor = "multi_thread")]
-    #[ignore = "a measurement"]
-    async fn twenty_million_keys_of_three_texts_pass_in_half_a_gigabyte() {
-        let sql = "select 'order-' || value as email, 'component-' || (value % 13) as b, \
-                   'document-' || value as c from generate_series(1, 20000000)";
-        let pool = Arc::new(datafusion::execution::memory_pool::FairSpillPool::new(512 << 20));
-        let runtime = datafusion::execution::runtime_env::RuntimeEnvBuilder::new()
-            .with_memory_pool(pool)
-            .build_arc()
-            .unwrap();
-        let session = crate::session::context(&runtime, &crate::Options::default()).unwrap();
-        let scope = Scope::new(session).unwrap();
-        let statement = crate::model::references::parse_statement(sql).unwrap();
-        let table = Arc::new(scope.view("t", statement).await.unwrap());
-        let start = std::time::Instant::now();
-        let header =
-            "--! kind = 'full'\n--! key = ['email', 'b', 'c']\n--! checks = [\"b like 'c%'\"]";
-        let results = run(&scope, table, &model(header)).await;
-        println!("{results:?} {:?}", start.elapsed());
-    }
-
-    #[test]
-    fn equal_hashes_are_counted_row_by_row() {
-        let shared = Shared::of(&[1, 2, 2, 3, 3, 3]);
-        assert_eq!((shared.rows, shared.suspects.len(), shared.complete), (5, 2, true));
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use datafusion::sql::parser::Statement;
 
+use super::checks::compared_with;
 use super::finding::{Finding, Place, code};
 use super::header::{self, Header, Kind, VALID_FROM};
 use super::references::{self, Reference, Target};
@@ -49,6 +50,12 @@ impl Model {
             Target::Model(name) => Some(name.as_str()),
             _ => None,
         })
+    }
+
+    /// The models that must stand before it: those it reads, and those its checks compare with.
+    pub fn depends_on(&self) -> impl Iterator<Item = &str> {
+        let compared = compared_with(self).into_iter().filter(|name| *name != self.name);
+        self.reads().chain(compared)
     }
 
     /// The raw tables it reads, as `raw.<source>.<stream>`.

@@ -44,6 +44,8 @@ pub mod code {
     pub const HEADER_COLUMN: &str = "E030";
     /// A check does not plan, or is no condition.
     pub const CHECK: &str = "E031";
+    /// A check compares with a model or column that does not exist, or whose type differs.
+    pub const CHECK_REFERENCE: &str = "E032";
 }
 
 /// One thing that is wrong, and where.

@@ -7,14 +7,15 @@ use super::finding::{Finding, Place, code};
 use super::references::Target;
 use crate::table::Layer;
 
-/// The models so that each comes after all that it reads; among equals by name.
+/// The models so that each comes after all that it reads or is checked against; among equals by
+/// name.
 ///
 /// Fails with E006 for models that read each other in a circle.
 pub(crate) fn order(models: &BTreeMap<String, Model>) -> Result<Vec<String>, Finding> {
     let mut open: BTreeMap<&str, BTreeSet<&str>> = models
         .iter()
         .map(|(name, model)| {
-            let reads = model.reads().filter(|read| models.contains_key(*read));
+            let reads = model.depends_on().filter(|read| models.contains_key(*read));
             (name.as_str(), reads.collect())
         })
         .collect();

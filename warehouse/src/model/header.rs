@@ -5,21 +5,8 @@
 
 use serde::Deserialize;
 
+use super::checks::Rule;
 use super::finding::{Finding, Place, code, did_you_mean};
-
-const KEYS: &[&str] = &[
-    "kind",
-    "key",
-    "changed_by",
-    "updated_at",
-    "not_null",
-    "checks",
-    "severity",
-    "partition_by",
-    "sort_by",
-    "destination",
-    "object",
-];
 
 /// Of an `scd2` table: since when the row holds.
 pub(crate) const VALID_FROM: &str = "valid_from_at";
@@ -96,10 +83,10 @@ pub struct Header {
     /// More columns that are never null.
     #[serde(default)]
     pub not_null: Vec<String>,
-    /// Conditions over the columns of one row; a row where one is false breaks it, null does not.
+    /// What else holds: conditions over one row, and tables in braces.
     #[serde(default)]
-    pub checks: Vec<String>,
-    /// What a failed check does.
+    pub checks: Vec<Rule>,
+    /// What a failed check does, unless it says so itself.
     #[serde(default)]
     pub severity: Severity,
     /// Rows that differ here never share a file, so that reading by them skips files.
@@ -188,8 +175,11 @@ fn complaint(path: &str, text: &str, toml: &str, error: &toml::de::Error) -> Fin
     }
     let (message, hint) = match unknown {
         Some(key) => {
-            let list = KEYS.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-            let hint = did_you_mean(key, KEYS.iter().copied());
+            // The parser lists in backticks what it would have taken there.
+            let expected = message.get(first.len()..).unwrap_or_default();
+            let keys: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+            let list = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+            let hint = did_you_mean(key, keys.iter().copied());
             (first.to_owned(), hint.or_else(|| Some(format!("the keys are {list}"))))
         }
         None => (message.lines().collect::<Vec<_>>().join(", "), None),

@@ -8,22 +8,20 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
-use datafusion::common::{ScalarValue, TableReference};
 use datafusion::datasource::empty::EmptyTable;
-use datafusion::datasource::{ViewTable, provider_as_source};
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, lit};
-use datafusion::prelude::ident;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::check::explain;
+use super::checks::compared_with;
+use super::definition::Model;
 use super::header::Kind;
 use super::project::Project;
 use super::references::{self, Reference, Target};
 use super::scope::Scope;
 use crate::ops::VIEWS;
 use crate::release::TableAt;
-use crate::table::Snapshot;
+use crate::table::{Snapshot, widened};
 use crate::{Error, OpsTable, Result, Warehouse};
 
 /// The versions that one build or one query reads.
@@ -45,6 +43,16 @@ impl Inputs<'_> {
         let mut done = HashSet::new();
         for reference in references {
             self.add(scope, &reference.target, &mut done).await?;
+        }
+        Ok(())
+    }
+
+    /// Registers the models that the checks of `model` compare with, but for itself.
+    pub(crate) async fn fill_compared(&self, scope: &Scope, model: &Model) -> Result<()> {
+        let mut done = HashSet::from([model.name.clone()]);
+        done.extend(model.references.iter().map(|reference| reference.target.name().to_owned()));
+        for name in compared_with(model) {
+            self.add(scope, &Target::Model(name.to_owned()), &mut done).await?;
         }
         Ok(())
     }
@@ -145,28 +153,4 @@ impl Inputs<'_> {
             }
         }
     }
-}
-
-/// `table` with the declared columns that it lacks.
-fn widened(
-    name: &str,
-    table: Arc<dyn TableProvider>,
-    declared: &SchemaRef,
-) -> Result<Arc<dyn TableProvider>> {
-    let given = table.schema();
-    let missing: Vec<_> =
-        declared.fields().iter().filter(|field| given.index_of(field.name()).is_err()).collect();
-    if missing.is_empty() {
-        return Ok(table);
-    }
-    let own = given.fields().iter().map(|field| ident(field.name().as_str()));
-    let nulls = missing
-        .iter()
-        .map(|field| cast(lit(ScalarValue::Null), field.data_type().clone()).alias(field.name()));
-    let columns: Vec<Expr> = own.chain(nulls).collect();
-    // Under its own name, by which an incremental build knows it.
-    LogicalPlanBuilder::scan(TableReference::from(name), provider_as_source(table), None)
-        .and_then(|plan| plan.project(columns)?.build())
-        .map(|plan| Arc::new(ViewTable::new(plan, None)) as _)
-        .map_err(Error::engine(format!("adding columns to `{name}`")))
 }

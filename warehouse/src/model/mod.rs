@@ -29,7 +29,9 @@ pub use build::{
     BuildEvent, BuildOptions, BuildReport, Failure, ModelReport, ModelStatus, Outcome, Verified,
     Way, Why,
 };
-pub use checks::{CheckResult, CheckStatus};
+pub use checks::{
+    Accepted, CheckResult, CheckStatus, Measure, Rule, Test, declared as declared_checks,
+};
 pub use columns::ColumnChange;
 pub use definition::{Model, ModelSource};
 pub use diff::{ColumnDiff, Diff, RowsDiff, SumDiff, TableDiff, ValueDiff};

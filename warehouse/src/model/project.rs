@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
+use super::checks::compared_with;
 use super::definition::{Model, ModelSource};
 use super::finding::did_you_mean;
 use super::graph;
@@ -106,12 +107,12 @@ impl Project {
             wanted.insert(&model.name);
             if up {
                 self.spread(&model.name, &mut wanted, |model, other| {
-                    model.reads().any(|read| read == other.name)
+                    model.depends_on().any(|read| read == other.name)
                 });
             }
             if down {
                 self.spread(&model.name, &mut wanted, |model, other| {
-                    other.reads().any(|read| read == model.name)
+                    other.depends_on().any(|read| read == model.name)
                 });
             }
         }
@@ -170,6 +171,26 @@ impl Project {
             }
         }
         reads
+    }
+
+    /// The stored models that must stand before a model is built: those that it is computed from,
+    /// and those that it is checked against.
+    pub(crate) fn stored_before(&self, model: &Model) -> BTreeSet<String> {
+        let mut before = self.stored_inputs(model);
+        for name in compared_with(model).into_iter().filter(|name| *name != model.name) {
+            before.extend(self.stored_behind(name));
+        }
+        before.retain(|name| self.models.contains_key(name));
+        before
+    }
+
+    /// The stored tables that the rows of a model are in: its own, or those that a view reads.
+    pub(crate) fn stored_behind(&self, name: &str) -> BTreeSet<String> {
+        match self.models.get(name) {
+            Some(model) if model.header.kind == Kind::View => self.stored_reads(model),
+            Some(model) => BTreeSet::from([model.name.clone()]),
+            None => BTreeSet::new(),
+        }
     }
 
     /// The stored models that a model is computed from, views looked through.

@@ -22,6 +22,8 @@ pub enum Difference {
         /// Now.
         to: String,
     },
+    /// A table that its checks compare it with holds something else.
+    Compared(String),
     /// It reads a table that it did not read.
     NewInput(String),
     /// It no longer reads a table.
@@ -43,6 +45,7 @@ impl fmt::Display for Difference {
             Self::Plan => f.write_str("the SQL changed, its own or that of a view it reads"),
             Self::Header => f.write_str("the header changed"),
             Self::Engine { from, to } => write!(f, "the engine changed from {from} to {to}"),
+            Self::Compared(name) => write!(f, "`{name}`, which a check compares it with, changed"),
             Self::NewInput(name) => write!(f, "it reads `{name}` now"),
             Self::LostInput(name) => write!(f, "it no longer reads `{name}`"),
             Self::Input { name, from: None, .. } => write!(f, "`{name}` is there now"),
@@ -73,6 +76,12 @@ impl Basis {
         if self.engine != now.engine {
             let (from, to) = (self.engine.clone(), now.engine.clone());
             found.push(Difference::Engine { from, to });
+        }
+        let compared: BTreeSet<&String> = self.compared.keys().chain(now.compared.keys()).collect();
+        for name in compared {
+            if self.compared.get(name) != now.compared.get(name) {
+                found.push(Difference::Compared(name.clone()));
+            }
         }
         let names: BTreeSet<&String> = self.inputs.keys().chain(now.inputs.keys()).collect();
         for name in names {
@@ -148,6 +157,7 @@ mod tests {
 
     fn basis(plan: &str, inputs: &[(&str, Option<TableAt>)]) -> Basis {
         Basis {
+            compared: BTreeMap::new(),
             plan: plan.to_owned(),
             header: "h".to_owned(),
             engine: "1".to_owned(),

@@ -12,6 +12,7 @@ mod rewrite;
 mod snapshot;
 mod staged;
 mod types;
+mod widened;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub(crate) use self::hash::{Bag, row_hashes};
 pub(crate) use self::log::{Change, Log, files_of};
 pub(crate) use self::snapshot::provider;
 pub(crate) use self::types::{fit, merge, stored_type};
+pub(crate) use self::widened::widened;
 
 use crate::session::{self, Options};
 use crate::store::Store;

@@ -4,26 +4,30 @@
 //! and the table stays. The table is always computed from the version that the standing release
 //! names, whatever a build that never published left in its log.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
+use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{LogicalPlan, not};
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
-use datafusion::prelude::{DataFrame, ident};
+use datafusion::prelude::{DataFrame, Expr, ident};
 
 use super::failure::Stop;
 use super::history;
-use super::report::Failure;
+use super::report::{Failure, ModelReport};
 use super::way::{Choice, Way, Why, choose, stale, version};
 use crate::environment::Environment;
 use crate::model::check::{explain, outputs};
-use crate::model::checks::{self, CheckResult, CheckStatus};
+use crate::model::checks::{
+    Audit, CheckResult, CheckStatus, History, Kept, Night, Proof, Trusted, compared_with,
+};
 use crate::model::definition::Model;
-use crate::model::header::Kind;
+use crate::model::header::{Header, Kind};
 use crate::model::incremental::changes::fill;
 use crate::model::incremental::keys::{Keep, KeySet, wanted};
 use crate::model::incremental::reach::{Keys, Narrowed, narrow};
@@ -79,8 +83,22 @@ pub(super) struct Task<'a> {
     pub(super) basis: Basis,
     /// Whole, whatever changed.
     pub(super) whole: bool,
+    /// Inputs whose tables keep the promises of their headers.
+    pub(super) trusted: Trusted<'a>,
+    /// What the tables measured in the builds before.
+    pub(super) history: Arc<History>,
     pub(super) now: DateTime<Utc>,
     pub(super) effort: Effort,
+    /// The table stands, and is only looked at.
+    pub(super) again: Option<Again>,
+}
+
+/// A table that stands, of which some checks must be made again.
+#[derive(Clone)]
+pub(super) struct Again {
+    pub(super) report: ModelReport,
+    /// Models that its rows refer to and that changed.
+    pub(super) moved: BTreeSet<String>,
 }
 
 /// A model that ran.
@@ -90,7 +108,8 @@ pub(super) struct Ran<'a> {
     pub(super) checks: Vec<CheckResult>,
     /// It ran out of memory.
     pub(super) starved: bool,
-    pub(super) outcome: Result<Done, Failure>,
+    /// `None` for a table that stands.
+    pub(super) outcome: Result<Option<Done>, Failure>,
 }
 
 /// What became of a model's table.
@@ -110,10 +129,27 @@ impl<'a> Task<'a> {
     pub(super) async fn run(self) -> Ran<'a> {
         let start = Instant::now();
         let mut checks = Vec::new();
-        let outcome = self.build(&mut checks).await;
+        let outcome = match &self.again {
+            Some(again) => self.look_again(again, &mut checks).await.map(|()| None),
+            None => self.build(&mut checks).await.map(Some),
+        };
         let starved = matches!(&outcome, Err(stop) if stop.is_starved());
         let outcome = outcome.map_err(|stop| stop.failure(self.model, self.inputs.warehouse));
         Ran { task: self, seconds: start.elapsed().as_secs_f64(), checks, starved, outcome }
+    }
+
+    /// Answers the checks of a table that stands which may hold no longer.
+    async fn look_again(&self, again: &Again, checks: &mut Vec<CheckResult>) -> Result<(), Stop> {
+        let Some((at, _)) = &self.standing else { return Ok(()) };
+        let scope = Scope::new(self.inputs.warehouse.session()?)?;
+        self.inputs.fill_compared(&scope, self.model).await?;
+        let name = &self.model.name;
+        let table = version(self.inputs.warehouse, self.inputs.project, name, at).await?;
+        let model = self.model.as_stored();
+        let audit = Audit::new(&scope, &model, table.provider()?)
+            .with_night(Night { now: self.now, history: &self.history });
+        *checks = audit.again(again.moved.clone()).run().await?;
+        blocked(checks).map_or(Ok(()), |failed| Err(Stop::Checks(failed)))
     }
 
     async fn build(&self, checks: &mut Vec<CheckResult>) -> Result<Done, Stop> {
@@ -124,6 +160,7 @@ impl<'a> Task<'a> {
             if careful { ROWS_WHEN_STARVED } else { BATCH_ROWS },
         )?;
         self.inputs.fill(&scope, &self.model.references).await?;
+        self.inputs.fill_compared(&scope, self.model).await?;
         let plan = self.plan(&scope).await?;
         match self.model.header.kind {
             Kind::View | Kind::Full => {
@@ -187,11 +224,11 @@ impl<'a> Task<'a> {
     ) -> Result<Done, Stop> {
         let (staged, read) = match self.effort {
             Effort::InParts(parts) => self.stage_in_parts(scope, &plan, parts).await?,
-            Effort::Beside | Effort::Alone => self.stage(scope, plan).await?,
+            Effort::Beside | Effort::Alone => self.stage(scope, plan.clone()).await?,
         };
         let rows_read = rows_read + read;
         let way = Way::Full(why);
-        let staged = self.audit(scope, staged, checks).await?;
+        let staged = self.audit(scope, staged, Some(&plan), checks).await?;
         let bag = staged.bag();
         if let Some(at) = self.holding(&staged).await? {
             staged.discard().await;
@@ -252,11 +289,16 @@ impl<'a> Task<'a> {
         }
         let (narrowed, read) = self.narrowed(scope, &plan, &keep).await?;
         rows_read += read;
-        let (staged, read) = self.stage(scope, narrowed).await?;
+        let (staged, read) = self.stage(scope, narrowed.clone()).await?;
         rows_read += read;
         let gone = hits.bag();
         if staged.bag() == Some(gone) {
-            let staged = self.audit(scope, staged, checks).await?;
+            let stays = match base.provider().and_then(|rows| staying(scope, rows, &goes)) {
+                Ok(stays) => stays,
+                Err(error) => return discard(staged, error.into()).await,
+            };
+            let plan = Some(&narrowed);
+            let staged = self.audit_beside(scope, staged, Some(stays), plan, checks).await?;
             staged.discard().await;
             return Ok(same(rows_read, way));
         }
@@ -267,7 +309,7 @@ impl<'a> Task<'a> {
             Err(error) => return discard(staged, error.into()).await,
         };
         let bag = bag.zip(staged.bag()).map(|(all, new)| all.minus(gone).plus(new));
-        let staged = self.audit(scope, staged.beside(stays), checks).await?;
+        let staged = self.audit(scope, staged.beside(stays), Some(&narrowed), checks).await?;
         let rows = staged.rows();
         let at = commit(staged).await?;
         Ok(Done { way, rows, rows_read, at, bag, same: false })
@@ -335,31 +377,74 @@ impl<'a> Task<'a> {
         all.map(|all| (all, read)).ok_or_else(|| Error::NotBuilt { model: self.model.name.clone() })
     }
 
-    /// Answers all checks over the staged rows; the rows come back only if nothing blocks.
+    /// Answers all checks of the table that the staged rows and what stays beside them will be; the
+    /// staged rows come back only if nothing blocks. What `plan` proves of them is not looked at.
     pub(super) async fn audit(
         &self,
         scope: &Scope,
         staged: Staged,
+        plan: Option<&LogicalPlan>,
         checks: &mut Vec<CheckResult>,
     ) -> Result<Staged, Stop> {
-        let table = match staged.provider() {
-            Ok(table) => table,
+        match staged.standing() {
+            Ok(stays) => self.audit_beside(scope, staged, stays, plan, checks).await,
+            Err(error) => discard(staged, error.into()).await,
+        }
+    }
+
+    async fn audit_beside(
+        &self,
+        scope: &Scope,
+        staged: Staged,
+        stays: Option<Arc<dyn TableProvider>>,
+        plan: Option<&LogicalPlan>,
+        checks: &mut Vec<CheckResult>,
+    ) -> Result<Staged, Stop> {
+        let rows = match staged.provider() {
+            Ok(rows) => rows,
             Err(error) => return discard(staged, error.into()).await,
         };
-        match checks::run(scope, table, &self.model.as_stored()).await {
+        let model = self.model.as_stored();
+        let night = Night { now: self.now, history: &self.history };
+        let mut audit = Audit::new(scope, &model, rows)
+            .with_kept(stays.map(|rows| self.kept(rows)))
+            .with_night(night);
+        if let Some(plan) = plan {
+            audit = audit.with_proof(Proof::new(scope, plan, self.trusted.clone()));
+        }
+        match audit.run().await {
             Ok(results) => *checks = results,
             Err(error) => return discard(staged, error.into()).await,
         }
-        let failed: Vec<String> = checks
-            .iter()
-            .filter(|check| check.status == CheckStatus::Failed)
-            .map(|c| format!("`{}` in {} of {} rows", c.name, c.failed_rows, c.checked_rows))
-            .collect();
-        if failed.is_empty() {
-            Ok(staged)
-        } else {
-            discard(staged, Stop::Checks(failed.join(", "))).await
+        match blocked(checks) {
+            None => Ok(staged),
+            Some(failed) => discard(staged, Stop::Checks(failed)).await,
         }
+    }
+
+    /// What is known of rows that stay.
+    fn kept(&self, rows: Arc<dyn TableProvider>) -> Kept {
+        let Header { kind, key, changed_by, .. } = &self.model.header;
+        let checked =
+            self.standing.as_ref().is_some_and(|(_, basis)| basis.header == self.basis.header);
+        // Rows are replaced by what they are told apart by, and added only under a new key.
+        let disjoint = match kind {
+            Kind::Merge => changed_by.iter().all(|column| key.contains(column)),
+            Kind::Append => true,
+            Kind::Full | Kind::View | Kind::Scd2 => false,
+        };
+        let standing = compared_with(self.model).into_iter().filter(|name| self.is_as_then(name));
+        let standing = standing.map(str::to_owned).collect();
+        Kept { rows, checked, keys_disjoint: disjoint, standing }
+    }
+
+    /// Whether a model that the checks compare with holds what it held when the table was built.
+    fn is_as_then(&self, name: &str) -> bool {
+        let Some((_, was)) = &self.standing else { return false };
+        self.inputs.project.stored_behind(name).iter().all(|table| {
+            let is = self.basis.compared.get(table);
+            is.is_some() && is == was.compared.get(table)
+        })
     }
 }
 
@@ -368,6 +453,24 @@ struct Found {
     keys: KeySet,
     inputs: Vec<String>,
     rows_read: u64,
+}
+
+/// The blocking checks that failed.
+fn blocked(checks: &[CheckResult]) -> Option<String> {
+    let failed = checks.iter().filter(|check| check.status == CheckStatus::Failed);
+    let failed: Vec<String> = failed.map(CheckResult::complaint).collect();
+    (!failed.is_empty()).then(|| failed.join(", "))
+}
+
+/// The rows of a table for which `goes` is not true.
+fn staying(
+    scope: &Scope,
+    rows: Arc<dyn TableProvider>,
+    goes: &Expr,
+) -> Result<Arc<dyn TableProvider>> {
+    let stays = not(goes.clone().is_true());
+    let rows = scope.session().read_table(rows).and_then(|rows| rows.filter(stays));
+    rows.map(DataFrame::into_view).map_err(Error::engine("reading the rows that stay"))
 }
 
 pub(super) async fn discard<T>(staged: Staged, stop: Stop) -> Result<T, Stop> {

@@ -56,7 +56,7 @@ pub(super) async fn append(
     let (staged, read) = task.stage(scope, plan).await?;
     rows_read += read;
     let (Some(base), Some((at, _))) = (base, &task.standing) else {
-        let staged = task.audit(scope, staged, checks).await?;
+        let staged = task.audit(scope, staged, None, checks).await?;
         let (rows, bag) = (staged.rows(), staged.bag());
         let at = commit(staged).await?;
         return Ok(Done { way, rows, rows_read, at, bag, same: false });
@@ -74,7 +74,7 @@ pub(super) async fn append(
         Ok(stays) => stays,
         Err(error) => return super::compute::discard(staged, error.into()).await,
     };
-    let staged = task.audit(scope, staged.beside(stays), checks).await?;
+    let staged = task.audit(scope, staged.beside(stays), None, checks).await?;
     let rows = staged.rows();
     let at = commit(staged).await?;
     Ok(Done { way, rows, rows_read, at, bag: None, same: false })
@@ -127,7 +127,7 @@ pub(super) async fn versions(
         let header = &task.model.header;
         let opened = opened(header, task.now, new, &columns).map_err(failed())?;
         let (staged, rows_read) = task.stage(scope, opened.into_unoptimized_plan()).await?;
-        let staged = task.audit(scope, staged, checks).await?;
+        let staged = task.audit(scope, staged, None, checks).await?;
         let rows = staged.rows();
         let at = commit(staged).await?;
         return Ok(Done { way, rows, rows_read, at, bag: None, same: false });
@@ -156,7 +156,7 @@ pub(super) async fn versions(
         Ok(stays) => stays,
         Err(error) => return super::compute::discard(staged, error.into()).await,
     };
-    let staged = task.audit(scope, staged.beside(stays), checks).await?;
+    let staged = task.audit(scope, staged.beside(stays), None, checks).await?;
     let rows = staged.rows();
     let at = commit(staged).await?;
     Ok(Done { way, rows, rows_read, at, bag: None, same: false })

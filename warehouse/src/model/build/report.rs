@@ -126,7 +126,8 @@ pub(super) fn report_of(model: &Model, status: ModelStatus) -> ModelReport {
     }
 }
 
-/// Appends the checks of a build to `ops.check_results`, in one commit.
+/// Writes the checks of a build to `ops.check_results`, in one commit. A run that is tried again
+/// puts its results in place of those of the try before.
 pub(super) async fn write_check_results(
     warehouse: &Warehouse,
     reports: &[ModelReport],
@@ -147,6 +148,7 @@ pub(super) async fn write_check_results(
         Arc::new(numbers.collect::<Int64Array>())
     };
     let run = std::iter::repeat_n(options.run_id.as_str(), rows.len());
+    let environment = std::iter::repeat_n(options.environment.name(), rows.len());
     let at = options.now.timestamp_micros();
     let at = TimestampMicrosecondArray::from_value(at, rows.len()).with_timezone("UTC");
     let batch = RecordBatch::try_new(
@@ -161,9 +163,12 @@ pub(super) async fn write_check_results(
             number(|check| check.failed_rows),
             number(|check| check.checked_rows),
             text(|check| check.sample.as_deref()),
+            text(|check| check.value.as_deref()),
+            text(|check| check.detail.as_deref()),
+            Arc::new(StringArray::from_iter_values(environment)),
             Arc::new(at),
         ],
     );
     let batch = batch.map_err(Error::arrow("building rows of `ops.check_results`"))?;
-    warehouse.ops_append(OpsTable::CheckResults, &batch).await
+    warehouse.ops_upsert(OpsTable::CheckResults, &batch).await
 }

@@ -2,19 +2,21 @@
 //! when one fails or runs out of memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use datafusion::DATAFUSION_VERSION;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 
-use super::compute::{Effort, Ran, Task};
+use super::compute::{Again, Effort, Ran, Task};
 use super::report::{BuildEvent, Failure, ModelReport, ModelStatus, report_of};
 use super::way::{Way, stale};
 use super::{BuildOptions, ENGINE};
 use crate::ErrorKind;
+use crate::model::checks::{History, Trusted, ages, compared_with};
 use crate::model::definition::Model;
-use crate::model::header::Header;
+use crate::model::header::{Header, Kind};
 use crate::model::inputs::Inputs;
 use crate::model::normal;
 use crate::model::project::Project;
@@ -33,6 +35,8 @@ pub(super) struct Build<'a> {
     pub(super) prod: Option<&'a Release>,
     /// Raw tables that exist: where they stand.
     pub(super) raw_at: BTreeMap<String, TableAt>,
+    /// What the tables measured in the builds before.
+    pub(super) history: Arc<History>,
     pub(super) reports: Vec<ModelReport>,
 }
 
@@ -42,7 +46,7 @@ impl<'a> Build<'a> {
         let mut waiting: Vec<(&'a Model, BTreeSet<String>)> = selected
             .iter()
             .map(|model| {
-                let mut inputs = self.inputs.project.stored_inputs(model);
+                let mut inputs = self.inputs.project.stored_before(model);
                 inputs.retain(|input| chosen.contains(input.as_str()));
                 (*model, inputs)
             })
@@ -68,8 +72,12 @@ impl<'a> Build<'a> {
                     lost.insert(model.name.clone());
                     ended.insert(model.name.clone());
                 } else if let Some(report) = self.stands(model) {
-                    self.report(report);
-                    ended.insert(model.name.clone());
+                    if let Some(task) = self.look_again(model, &report) {
+                        running.push(task.run().boxed());
+                    } else {
+                        self.report(report);
+                        ended.insert(model.name.clone());
+                    }
                 } else {
                     (self.options.on_event)(BuildEvent::Started { model: model.name.clone() });
                     running.push(self.task(model).run().boxed());
@@ -113,6 +121,26 @@ impl<'a> Build<'a> {
         Some(ModelReport { way, ..report_of(model, ModelStatus::Unchanged) })
     }
 
+    /// What there is to look at again in a table that stands: its age, and references to tables
+    /// that changed beside it.
+    fn look_again(&self, model: &'a Model, report: &ModelReport) -> Option<Task<'a>> {
+        let was = &self.bases.get(&model.name)?.compared;
+        let is = self.basis(model).compared;
+        let moved: BTreeSet<String> = compared_with(model)
+            .into_iter()
+            .filter(|name| {
+                let behind = self.inputs.project.stored_behind(name);
+                *name != model.name && behind.iter().any(|table| was.get(table) != is.get(table))
+            })
+            .map(str::to_owned)
+            .collect();
+        if moved.is_empty() && !ages(model) {
+            return None;
+        }
+        let again = Some(Again { report: report.clone(), moved });
+        Some(Task { again, ..self.task(model) })
+    }
+
     fn in_prod(&self, model: &Model) -> Option<(TableAt, Basis)> {
         let prod = self.prod?;
         Some((prod.tables.get(&model.name)?.clone(), prod.models.get(&model.name)?.clone()))
@@ -128,9 +156,27 @@ impl<'a> Build<'a> {
             in_prod: self.in_prod(model),
             basis: self.basis(model),
             whole: self.options.whole,
+            trusted: self.trusted(model),
+            history: Arc::clone(&self.history),
             now: self.options.now,
             effort: Effort::Beside,
+            again: None,
         }
+    }
+
+    /// The inputs of a model whose whole tables were checked under the headers that they have.
+    fn trusted(&self, model: &Model) -> Trusted<'a> {
+        let project = self.inputs.project;
+        let inputs = project.stored_inputs(model).into_iter();
+        let inputs = inputs.filter_map(|input| project.model(&input));
+        inputs
+            .filter(|input| matches!(input.header.kind, Kind::Full | Kind::Merge))
+            .filter(|input| {
+                let checked = self.bases.get(&input.name).map(|basis| &basis.header);
+                checked == Some(&self.basis(input).header)
+            })
+            .map(|input| (input.name.as_str(), &input.header))
+            .collect()
     }
 
     /// Takes down how a model ended; whether it went well.
@@ -138,7 +184,14 @@ impl<'a> Build<'a> {
         let Ran { task, seconds, checks, outcome, .. } = ran;
         let model = task.model;
         let report = match outcome {
-            Ok(done) => {
+            Ok(None) => {
+                if let Some(basis) = self.bases.get_mut(&model.name) {
+                    basis.compared = task.basis.compared;
+                }
+                let again = task.again.map(|again| again.report);
+                again.unwrap_or_else(|| report_of(model, ModelStatus::Unchanged))
+            }
+            Ok(Some(done)) => {
                 self.inputs.models.insert(model.name.clone(), done.at);
                 let rows = done.bag.map(Bag::digest);
                 self.bases.insert(model.name.clone(), Basis { rows, ..task.basis });
@@ -154,7 +207,7 @@ impl<'a> Build<'a> {
                 ModelReport { error: Some(failure), ..report_of(model, ModelStatus::Failed) }
             }
         };
-        let went_well = report.status == ModelStatus::Built;
+        let went_well = report.status != ModelStatus::Failed;
         self.report(ModelReport { seconds, checks, ..report });
         went_well
     }
@@ -209,7 +262,11 @@ pub(crate) fn basis_of<'t>(
         let at = stands(&name).cloned();
         (name, at)
     });
+    let compared = compared_with(model).into_iter().filter(|name| *name != model.name);
+    let compared = compared.flat_map(|name| project.stored_behind(name));
+    let compared = compared.filter_map(|name| stands(&name).map(|at| (name, at.contents.clone())));
     Basis {
+        compared: compared.collect(),
         plan: plans.get(&model.name).cloned().unwrap_or_default(),
         header: normal::digest(&header),
         engine: format!("{ENGINE} {DATAFUSION_VERSION}"),

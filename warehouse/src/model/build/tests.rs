@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use datafusion::arrow::array::{
-    ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, StringArray,
+    ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, StringArray, new_null_array,
 };
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use futures::TryStreamExt as _;
@@ -21,6 +21,7 @@ struct House {
     raw: BTreeMap<String, SchemaRef>,
     events: Arc<Mutex<Vec<String>>>,
     runs: usize,
+    now: DateTime<Utc>,
 }
 
 fn orders_schema() -> SchemaRef {
@@ -68,7 +69,7 @@ impl House {
             ("raw.shop.fees".to_owned(), orders_schema()),
         ]);
         let project = project(models).with_raw_schemas(&raw);
-        Self { warehouse, project, raw, events: Arc::default(), runs: 0 }
+        Self { warehouse, project, raw, events: Arc::default(), runs: 0, now: DateTime::UNIX_EPOCH }
     }
 
     async fn land(&mut self, rows: &[(&str, i128)]) {
@@ -103,7 +104,7 @@ impl House {
             select: select.iter().map(|name| (*name).to_owned()).collect(),
             whole: false,
             run_id: format!("run-{}", self.runs),
-            now: DateTime::<Utc>::UNIX_EPOCH,
+            now: self.now,
             parallel: 2,
             on_event: Arc::new(move |event| {
                 let text = match event {
@@ -212,7 +213,8 @@ async fn a_failed_check_publishes_nothing_and_skips_what_reads_the_model() {
     assert_eq!(error.kind, ErrorKind::Data);
     assert_eq!(
         error.message,
-        "a blocking check of `fct_orders` failed: `total_amount >= 0` in 1 of 3 rows"
+        "a blocking check of `fct_orders` failed: `total_amount >= 0` in 1 of 3 rows, such as \
+         {\"order_id\":\"2\",\"total_amount\":\"-7.0000\"}"
     );
     // The table and the release are those of before.
     assert_eq!(house.number("select count(*) from fct_orders").await, 1);
@@ -326,4 +328,134 @@ async fn an_older_release_reads_as_it_was() {
     };
     let first = ReadAt { release: Some(1), ..ReadAt::default() };
     assert_eq!((rows(first).await, rows(ReadAt::default()).await), (2, 4));
+}
+
+const CHECKED: &[(&str, &str, &str)] = &[
+    MODELS[0],
+    (
+        "marts/fct_orders.sql",
+        "kind = 'full'\n--! key = ['order_id']\n--! checks = [{ references = 'dim_orders.order_id' }, { steady = 'rows', after = 3, severity = 'warn' }]",
+        "select order_id, total_amount from stg_shop__orders",
+    ),
+    (
+        "marts/dim_orders.sql",
+        "kind = 'full'\n--! key = ['order_id']",
+        "select order_id, count(*) as row_count from stg_shop__orders where total_amount < 50 group by order_id",
+    ),
+    (
+        "marts/agg_totals.sql",
+        "kind = 'full'\n--! not_null = ['order_id']",
+        "select order_id from fct_orders",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_waits_for_what_it_is_checked_against_and_is_looked_at_again_when_that_changes() {
+    let mut house = House::new(CHECKED);
+    house.land(&[("1", 5), ("2", 7)]).await;
+    let report = house.build(&[]).await;
+    assert!(report.is_ok(), "{report:#?}");
+    let order: Vec<&str> = report.models.iter().map(|model| model.name.as_str()).collect();
+    let at = |name: &str| order.iter().position(|other| *other == name).unwrap();
+    assert!(at("dim_orders") < at("fct_orders"), "{order:?}");
+    // What the plan shows was not looked at: the group's key, and a copy of a checked key.
+    let proved = "select count(*) from ops.check_results where status = 'proved' and checked_rows = 0 and check_name = ";
+    assert_eq!(
+        house.number(&format!("{proved}'unique(order_id)' and model = 'dim_orders'")).await,
+        1
+    );
+    assert_eq!(
+        house.number(&format!("{proved}'not_null(order_id)' and model = 'agg_totals'")).await,
+        1
+    );
+    // The other table loses a row, and the rows that refer to it stand.
+    let mut models = CHECKED.to_vec();
+    models[2].2 = "select order_id, count(*) as row_count from stg_shop__orders where total_amount < 6 group by order_id";
+    house.project = project(&models);
+    let report = house.build(&[]).await;
+    let of = statuses(&report);
+    assert_eq!((of["dim_orders"], of["fct_orders"]), (ModelStatus::Built, ModelStatus::Failed));
+    let failed = report.models.iter().find(|model| model.name == "fct_orders").unwrap();
+    assert_eq!(
+        failed.error.as_ref().unwrap().message,
+        "a blocking check of `fct_orders` failed: `references(order_id: dim_orders.order_id)` in 1 \
+         of 2 rows, such as {\"order_id\":\"2\"}"
+    );
+    assert_eq!(report.release, None);
+    // Mended, it is looked at once more and then left alone.
+    models[2].2 = "select order_id, 0 as row_count from stg_shop__orders group by order_id";
+    house.project = project(&models);
+    let report = house.build(&[]).await;
+    assert_eq!(statuses(&report)["fct_orders"], ModelStatus::Unchanged, "{report:#?}");
+    let looked = report.models.iter().find(|model| model.name == "fct_orders").unwrap();
+    assert_eq!(looked.checks.len(), 1, "only what may have changed");
+    let again = house.build(&[]).await;
+    assert!(again.models.iter().all(|model| model.checks.is_empty()), "{again:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_tried_again_replaces_its_check_results_and_is_no_past_of_itself() {
+    let mut house = House::new(CHECKED);
+    for id in ["1", "2", "3", "4"] {
+        house.land(&[(id, 5)]).await;
+        assert!(house.build(&[]).await.is_ok(), "{id}");
+    }
+    let all = "select count(*) from ops.check_results where model = 'fct_orders'";
+    let before = house.number(all).await;
+    // One row a night, and then thirty: far from the past, which is a warning.
+    let ids: Vec<String> = (10..40).map(|n| n.to_string()).collect();
+    let rows: Vec<(&str, i128)> = ids.iter().map(|id| (id.as_str(), 5)).collect();
+    house.land(&rows).await;
+    let run = house.runs;
+    let mut other = CHECKED.to_vec();
+    other[1].2 = "select order_id, total_amount from stg_shop__orders where total_amount < 1000";
+    for models in [CHECKED, &other] {
+        house.runs = run;
+        house.project = project(models);
+        let report = house.build(&[]).await;
+        assert_eq!(statuses(&report)["fct_orders"], ModelStatus::Built, "{report:#?}");
+        let warned = "select count(*) from ops.check_results where status = 'warned' and value = '34' and detail like 'rows is 34, and of 4 builds before the median is 2.5%'";
+        assert_eq!(house.number(warned).await, 1);
+        assert_eq!(house.number(all).await, before + 4);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_age_of_rows_is_checked_also_when_nothing_changed() {
+    let mut models = MODELS.to_vec();
+    models[1].1 = "kind = 'full'\n--! key = ['order_id']\n--! checks = [{ fresh = 'seen_on', within = '2d' }]";
+    models[1].2 =
+        "select order_id, total_amount, date '1969-12-31' as seen_on from stg_shop__orders";
+    let mut house = House::new(&models);
+    house.land(&[("1", 5)]).await;
+    assert!(house.build(&[]).await.is_ok());
+    house.now = DateTime::UNIX_EPOCH + chrono::TimeDelta::days(3);
+    let report = house.build(&[]).await;
+    assert_eq!(statuses(&report)["fct_orders"], ModelStatus::Failed);
+    let failed = report.models.iter().find(|model| model.name == "fct_orders").unwrap();
+    let message = &failed.error.as_ref().unwrap().message;
+    assert!(message.contains("3 days old, expected within 2d"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_results_of_an_older_version_are_read_and_widened() {
+    let mut house = House::new(CHECKED);
+    let newer = ["value", "detail", "environment"];
+    let old: Vec<_> = crate::OpsTable::CheckResults.schema().fields().iter().cloned().collect();
+    let old = old.into_iter().filter(|field| !newer.contains(&field.name().as_str()));
+    let schema = Arc::new(Schema::new(old.collect::<Vec<_>>()));
+    let columns = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 => Arc::new(StringArray::from(vec!["old"])) as ArrayRef,
+        other => new_null_array(other, 1),
+    });
+    let row = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap();
+    let table = house.warehouse.ops_table(crate::OpsTable::CheckResults);
+    table.stage_batches(&schema, &[row]).await.unwrap().commit_append().await.unwrap();
+    let found = "select count(*) from ops.check_results where value is null and model = 'old'";
+    assert_eq!(house.number(found).await, 1);
+    house.land(&[("1", 5)]).await;
+    assert!(house.build(&[]).await.is_ok());
+    assert_eq!(house.number(found).await, 1);
+    let told = "select count(*) from ops.check_results where environment = 'prod' and value = '1'";
+    assert_eq!(house.number(told).await, 1);
 }

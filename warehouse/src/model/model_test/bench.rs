@@ -19,7 +19,7 @@ use super::file::{Case, TestFile, TestTable};
 use super::{CaseReport, Completed, TestReport, clock, cte};
 use crate::model::build::opened;
 use crate::model::check::{Planned, explain, plan_all};
-use crate::model::checks::{self, CheckStatus};
+use crate::model::checks::{Audit, CheckStatus};
 use crate::model::definition::Model;
 use crate::model::finding::did_you_mean;
 use crate::model::header::Kind;
@@ -423,7 +423,8 @@ async fn run(scope: &Scope, plan: LogicalPlan, name: &str, schema: &SchemaRef) -
 /// The check that the rows of a model break, in words.
 async fn broken(scope: &Scope, model: &Model, rows: &Rows) -> Result<Option<String>> {
     let name = &model.name;
-    let results = checks::run(scope, rows.provider(name)? as _, &model.as_stored()).await?;
+    let stored = model.as_stored();
+    let results = Audit::new(scope, &stored, rows.provider(name)? as _).run().await?;
     let broken = results.iter().find(|check| check.status == CheckStatus::Failed);
     Ok(broken.map(|check| {
         format!(
