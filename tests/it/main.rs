@@ -14,6 +14,7 @@ mod failures;
 mod faults;
 mod killed_builds;
 mod layout;
+mod lineage;
 mod models;
 mod nightly;
 mod readers;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use warehouse::{
     Project,
-    lineage::{Affected, ColumnChange, Edges, ModelChange, ProjectDiff},
+    lineage::{ColumnChange, Edges, ModelChange, ProjectDiff},
 };
 
 /// Names in a cell of the table; who wants all of them takes `--json`.
@@ -42,13 +42,10 @@ pub fn markdown(diff: &ProjectDiff, after: &Project, revision: &str) -> String {
     if !diff.affected.is_empty() {
         text.push_str("| downstream | is touched |\n| --- | --- |\n");
         // What is touched whole is told together: a change of rows reaches everything below it.
-        let whole: [(&str, fn(&Affected) -> bool); 2] = [
-            ("**breaks**", |affected| affected.breaks),
-            ("its rows, and so every column", |affected| affected.rows && !affected.breaks),
-        ];
-        for (how, is) in whole {
-            let models = diff.affected.iter().filter(|affected| is(affected));
-            let models: Vec<&str> = models.map(|affected| affected.model.as_str()).collect();
+        for (how, breaks) in [("**breaks**", true), ("its rows, and so every column", false)] {
+            let whole = diff.affected.iter().filter(|affected| affected.breaks == breaks);
+            let whole = whole.filter(|affected| affected.rows || affected.breaks);
+            let models: Vec<&str> = whole.map(|affected| affected.model.as_str()).collect();
             if !models.is_empty() {
                 let _written = writeln!(text, "| {} | {how} |", listed(&models));
             }
