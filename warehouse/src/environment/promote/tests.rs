@@ -194,7 +194,7 @@ async fn cut_off_half_way_a_build_of_prod_goes_on_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_promotion_and_a_build_at_once_one_wins() {
+async fn of_two_promotions_at_once_one_wins() {
     let house = House::tried().await;
     let other = house.reopened();
     let (project, dev, now) = (&house.project, env("dev"), DateTime::UNIX_EPOCH);
