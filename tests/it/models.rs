@@ -62,7 +62,7 @@ async fn reports(project: &Project) -> Vec<TestReport> {
             TestFile::parse(&shown(&path), &fs_err::read_to_string(&path).unwrap()).unwrap()
         })
         .collect();
-    let bench = Bench::new(project, &raw_schemas(), &tests).unwrap();
+    let mut bench = Bench::new(project, &raw_schemas(), &tests).unwrap();
     let mut reports = Vec::new();
     for test in &tests {
         reports.push(bench.run(test).await.unwrap());

@@ -27,7 +27,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
         ))
         .with_hint("`inkhouse check` looks it over; name another folder for a new project"));
     }
-    for below in ["sql", "jobs", "secrets"] {
+    for below in ["sql", "jobs", "secrets", "tests"] {
         fs_err::create_dir_all(folder.join(below)).map_err(unwritable)?;
     }
     write_new(&folder.join(config::FILE), CONFIG)?;

@@ -49,9 +49,10 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     let folder = &context.globals.project;
     let models = project::models(folder)?;
     let tests = tests(folder, &models, &arguments.select)?;
-    let bench = Bench::new(&models, &project::raw_schemas(), tests.iter().map(|test| &test.file))?;
+    let mut bench =
+        Bench::new(&models, &project::raw_schemas(), tests.iter().map(|test| &test.file))?;
     if arguments.complete {
-        return complete(context, &bench, &tests).await;
+        return complete(context, &mut bench, &tests).await;
     }
     let mut reports = Vec::new();
     let mut unread = Vec::new();
@@ -194,7 +195,7 @@ fn show(context: &Context, report: &TestReport, case: &CaseReport) {
 }
 
 /// Rewrites the files whose expected rows differ.
-async fn complete(context: &Context, bench: &Bench, tests: &[Test]) -> Result<(), Failure> {
+async fn complete(context: &Context, bench: &mut Bench, tests: &[Test]) -> Result<(), Failure> {
     let mut rewritten = 0_usize;
     let mut failures = Vec::new();
     for Test { path, file } in tests {

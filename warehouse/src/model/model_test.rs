@@ -12,6 +12,7 @@ mod clock;
 mod cte;
 mod difference;
 mod file;
+mod stage;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

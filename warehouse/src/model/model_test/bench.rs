@@ -4,25 +4,25 @@
 //! the ones that can have a row at all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use chrono::{DateTime, Utc};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::datasource::MemTable;
-use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::DataFrame;
 
 use super::cells::{batch_of, cells_of};
 use super::difference::{differ, rewritten};
 use super::file::{Case, TestFile, TestTable};
-use super::{CaseReport, Completed, TestReport, clock, cte};
-use crate::model::build::opened;
+use super::stage::{self, Stage};
+use super::{CaseReport, Completed, TestReport, cte};
 use crate::model::check::{Planned, explain, plan_all};
 use crate::model::checks::{Audit, CheckStatus};
 use crate::model::definition::Model;
 use crate::model::finding::did_you_mean;
-use crate::model::header::Kind;
 use crate::model::project::{Project, landed_schemas};
 use crate::model::references::Target;
 use crate::model::scope::{Scope, plain};
@@ -30,7 +30,6 @@ use crate::table::{fit, stored_schema};
 use crate::{Error, Result};
 
 /// The models that some files need, planned.
-#[derive(Debug)]
 pub struct Bench {
     /// Only what the files need.
     project: Project,
@@ -38,10 +37,19 @@ pub struct Bench {
     planned: Planned,
     /// Every model of the whole project, for suggestions.
     known: BTreeSet<String>,
+    /// Plans that are kept, for each time that cases are at.
+    stages: BTreeMap<Option<DateTime<Utc>>, Stage>,
+}
+
+impl fmt::Debug for Bench {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bench").field("project", &self.project).finish_non_exhaustive()
+    }
 }
 
 /// The tables of a case.
 struct Computed {
+    /// Knows those that were given or computed and no other, for checks and steps.
     scope: Scope,
     tables: BTreeMap<String, Rows>,
 }
@@ -55,6 +63,11 @@ struct Rows {
 impl Rows {
     fn none(schema: &SchemaRef) -> Self {
         Self { schema: Arc::clone(schema), batches: Vec::new() }
+    }
+
+    fn fitted(name: &str, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Self> {
+        let batches = batches.iter().map(|batch| fit(name, batch, schema));
+        Ok(Self { schema: Arc::clone(schema), batches: batches.collect::<Result<_>>()? })
     }
 
     fn are_there(&self) -> bool {
@@ -94,6 +107,7 @@ impl Bench {
             raw: landed_schemas(raw_schemas)?,
             project: needed,
             known: project.models().map(|model| model.name.clone()).collect(),
+            stages: BTreeMap::new(),
         })
     }
 
@@ -101,7 +115,7 @@ impl Bench {
     ///
     /// A failed case is in the report. Fails with [`Error::TestFile`] for a file that names a table
     /// or column that does not exist, or has a cell that does not read.
-    pub async fn run(&self, file: &TestFile) -> Result<TestReport> {
+    pub async fn run(&mut self, file: &TestFile) -> Result<TestReport> {
         let mut cases = Vec::with_capacity(file.cases.len());
         for case in &file.cases {
             let start = Instant::now();
@@ -128,7 +142,7 @@ impl Bench {
     /// else of it changes.
     ///
     /// Fails as [`Bench::run`] does.
-    pub async fn complete(&self, file: &TestFile) -> Result<Completed> {
+    pub async fn complete(&mut self, file: &TestFile) -> Result<Completed> {
         let mut edits: Vec<(usize, usize, Vec<String>)> = Vec::new();
         let mut failures = Vec::new();
         for case in &file.cases {
@@ -155,7 +169,7 @@ impl Bench {
     /// The tables of a case that differ: where their rows begin, how many lines they are, and the
     /// lines that belong there.
     async fn edits(
-        &self,
+        &mut self,
         file: &TestFile,
         case: &Case,
     ) -> Answer<Vec<(usize, usize, Vec<String>)>> {
@@ -178,7 +192,7 @@ impl Bench {
 
     /// What went wrong in a case, and the models that were exercised.
     async fn check(
-        &self,
+        &mut self,
         file: &TestFile,
         case: &Case,
     ) -> Result<(Option<String>, BTreeSet<String>)> {
@@ -228,9 +242,29 @@ impl Bench {
     }
 
     /// All tables of a case: those given, and every model that an expected one is computed from.
-    async fn compute(&self, file: &TestFile, case: &Case) -> Answer<Computed> {
-        let scope = Scope::detached()?;
-        clock::stop(scope.session(), case.at).map_err(Error::engine("stopping the clock"))?;
+    async fn compute(&mut self, file: &TestFile, case: &Case) -> Answer<Computed> {
+        let mut stage = match self.stages.remove(&case.at) {
+            Some(stage) => stage,
+            None => self.stage(case.at)?,
+        };
+        let computed = self.compute_on(&mut stage, file, case).await;
+        self.stages.insert(case.at, stage);
+        computed
+    }
+
+    fn stage(&self, at: Option<DateTime<Utc>>) -> Result<Stage> {
+        let tables = self.raw.iter().chain(&self.planned.schemas);
+        Stage::new(at, tables.map(|(name, schema)| (target(name), schema)))
+    }
+
+    async fn compute_on(
+        &self,
+        stage: &mut Stage,
+        file: &TestFile,
+        case: &Case,
+    ) -> Answer<Computed> {
+        stage.clear();
+        let scope = stage::scope(case.at)?;
         let needed = self.between(case, &case.expect);
         let mut tables = BTreeMap::new();
         for table in &case.given {
@@ -254,58 +288,39 @@ impl Bench {
         }
         for (name, rows) in &tables {
             scope.add(&target(name), rows.provider(name)?)?;
+            stage.put(name, rows.batches.clone());
         }
         let mut computed = Computed { scope, tables };
         for model in self.project.models().filter(|model| needed.contains(model.name.as_str())) {
-            let rows = match self.model(&computed, case, model).await? {
+            let rows = match self.model(&computed, stage, model).await? {
                 Ok(rows) => rows,
                 Err(failure) => return Ok(Err(failure)),
             };
             computed.scope.add(&target(&model.name), rows.provider(&model.name)?)?;
+            stage.put(&model.name, rows.batches.clone());
             computed.tables.insert(model.name.clone(), rows);
         }
         Ok(Ok(computed))
     }
 
     /// The rows of a model, checked.
-    async fn model(&self, computed: &Computed, case: &Case, model: &Model) -> Answer<Rows> {
+    async fn model(&self, computed: &Computed, stage: &mut Stage, model: &Model) -> Answer<Rows> {
         let name = &model.name;
-        let scope = &computed.scope;
         let Some(schema) = self.planned.schemas.get(name) else {
             return Ok(Err(self.why_unplanned(model)));
         };
         let has_rows = |name: &str| computed.tables.get(name).is_some_and(Rows::are_there);
         let fed = model.references.iter().any(|read| has_rows(read.target.name()));
         if !fed && self.planned.barren.contains(name) {
-            // Most models of most cases: planning them is what would take the time.
+            // Most models of most cases.
             return Ok(Ok(Rows::none(schema)));
         }
-        let mut plan = match scope.plan(model.statement.clone()).await {
-            Ok(plan) => plan,
-            Err(error) => {
-                let spot = explain(&model.text, &error);
-                return Ok(Err(format!("`{name}` does not plan: {}", spot.message)));
-            }
-        };
-        if model.header.kind == Kind::Scd2 {
-            let Some(at) = case.at else {
-                return Ok(Err(format!(
-                    "`{name}` remembers since when a row holds, and the case says no time: add a line at `2026-11-01T06:00:00Z`"
-                )));
-            };
-            let frame = DataFrame::new(scope.session().state(), plan);
-            let columns: Vec<String> =
-                frame.schema().fields().iter().map(|field| field.name().clone()).collect();
-            let versions = opened(&model.header, at, frame, &columns);
-            plan = versions
-                .map_err(Error::engine(format!("dating the rows of `{name}`")))?
-                .into_unoptimized_plan();
-        }
-        let rows = match run(scope, plan, name, schema).await? {
-            Ok(rows) => rows,
+        let batches = match stage.run(model).await {
+            Ok(batches) => batches,
             Err(why) => return Ok(Err(format!("`{name}` {why}"))),
         };
-        Ok(match broken(scope, model, &rows).await? {
+        let rows = Rows::fitted(name, schema, &batches)?;
+        Ok(match broken(&computed.scope, model, &rows).await? {
             Some(complaint) => Err(complaint),
             None => Ok(rows),
         })
@@ -333,8 +348,10 @@ impl Bench {
             Ok(schema) => schema,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        let rows = run(&computed.scope, plan, &title, &schema).await?;
-        Ok(rows.map_err(|why| format!("`{title}` {why}")))
+        match DataFrame::new(computed.scope.session().state(), plan).collect().await {
+            Ok(batches) => Ok(Ok(Rows::fitted(&title, &schema, &batches)?)),
+            Err(error) => Ok(Err(format!("`{title}` does not run: {}", plain(&error)))),
+        }
     }
 
     async fn compare(
@@ -409,20 +426,12 @@ fn target(name: &str) -> Target {
     }
 }
 
-/// The rows of a plan in the types of `schema`.
-async fn run(scope: &Scope, plan: LogicalPlan, name: &str, schema: &SchemaRef) -> Answer<Rows> {
-    let rows = DataFrame::new(scope.session().state(), plan).collect().await;
-    let rows = match rows {
-        Ok(rows) => rows,
-        Err(error) => return Ok(Err(format!("does not run: {}", plain(&error)))),
-    };
-    let batches = rows.iter().map(|batch| fit(name, batch, schema)).collect::<Result<_>>()?;
-    Ok(Ok(Rows { schema: Arc::clone(schema), batches }))
-}
-
 /// The check that the rows of a model break, in words.
 async fn broken(scope: &Scope, model: &Model, rows: &Rows) -> Result<Option<String>> {
     let name = &model.name;
+    if !rows.are_there() {
+        return Ok(None);
+    }
     let stored = model.as_stored();
     let results = Audit::new(scope, &stored, rows.provider(name)? as _).run().await?;
     let broken = results.iter().find(|check| check.status == CheckStatus::Failed);
