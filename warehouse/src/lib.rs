@@ -22,7 +22,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use landing::{Landed, Landing, LandingSpec, Rejected};
 pub use model::{
     BuildEvent, BuildOptions, BuildReport, CheckResult, CheckStatus, Failure, Finding, Kind, Model,
-    ModelReport, ModelSource, ModelStatus, Project, ReadAt, Severity, model_test,
+    ModelReport, ModelSource, ModelStatus, Project, ReadAt, Severity, model_test, page,
 };
 pub use ops::OpsTable;
 pub use release::Release;

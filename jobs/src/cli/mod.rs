@@ -6,6 +6,7 @@
 mod build;
 mod check;
 mod demo;
+mod explain;
 mod export;
 mod extract;
 mod init;
@@ -92,6 +93,8 @@ enum Command {
     Sandbox(sandbox::Arguments),
     /// Look over the config, the jobs and every model, without data
     Check(check::Arguments),
+    /// Say what a finding's code means, with a wrong example and the right one
+    Explain(explain::Arguments),
     /// Read sources into raw tables
     Extract(extract::Arguments),
     /// Build models whose inputs changed, and publish them as one release
@@ -186,6 +189,7 @@ async fn dispatch(cli: Cli, printer: Printer, stop: Stop) -> Result<(), Failure>
         Command::Demo(arguments) => Box::pin(demo::run(&context, arguments)).await,
         Command::Sandbox(arguments) => sandbox::run(&context, arguments).await,
         Command::Check(arguments) => check::run(&context, arguments).await,
+        Command::Explain(arguments) => explain::run(&context, arguments),
         Command::Extract(arguments) => Box::pin(extract::run(&context, arguments)).await,
         Command::Build(arguments) => Box::pin(build::run(&context, arguments)).await,
         Command::Export(arguments) => Box::pin(export::run(&context, arguments)).await,

@@ -28,7 +28,10 @@ pub(super) fn prepare(house: &House, job: &Job) -> Result<Prepared, Failure> {
         job.extracts.iter().map(|step| requests(&house.config, step)).collect();
     let extracts = extracts?;
     if !job.builds.is_empty() {
-        project::check_models(house.config.folder(), &house.project)?;
+        let found = project::check_models(&house.project)?;
+        if !found.is_empty() {
+            return Err(project::refusal(house.config.folder(), &found)?);
+        }
     }
     for step in &job.builds {
         house.project.select(&step.models)?;

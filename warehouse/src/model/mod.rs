@@ -7,19 +7,26 @@
 mod build;
 mod check;
 mod checks;
+mod codes;
 mod definition;
 mod finding;
 mod graph;
 mod header;
 mod inputs;
+mod lint;
 pub mod model_test;
+mod planning;
 mod project;
 mod query;
 mod references;
 mod scope;
+mod selection;
+#[cfg(test)]
+mod shop;
 
 pub use build::{BuildEvent, BuildOptions, BuildReport, Failure, ModelReport, ModelStatus};
 pub use checks::{CheckResult, CheckStatus};
+pub use codes::page;
 pub use definition::{Model, ModelSource};
 pub use finding::{Finding, code};
 pub use header::{Header, Kind, Severity};

@@ -20,9 +20,10 @@ use datafusion::prelude::DataFrame;
 
 use self::cells::{batch_of, cells_of};
 use self::file::{Case, TestFile, TestTable};
-use super::check::{Planned, explain, plan_all};
+use super::check::explain;
 use super::checks::{self, CheckStatus};
 use super::definition::Model;
+use super::planning::{Depth, Planned, plan_all};
 use super::project::{Project, landed_schemas};
 use super::references::Target;
 use super::scope::{Scope, plain};
@@ -128,7 +129,7 @@ fn open<'a>(
     raw_schemas: &BTreeMap<String, SchemaRef>,
 ) -> Result<(TestFile, Bench<'a>)> {
     let file = TestFile::parse(path, text)?;
-    let Planned { schemas, barren, findings } = plan_all(project, raw_schemas)?;
+    let Planned { schemas, barren, findings } = plan_all(project, raw_schemas, Depth::Types)?;
     let raw = landed_schemas(raw_schemas)?;
     let bench = Bench { path, project, raw, models: schemas, barren };
     // A model that has a finding but plans can be tested.

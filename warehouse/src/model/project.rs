@@ -9,7 +9,6 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::definition::{Model, ModelSource};
-use super::finding::did_you_mean;
 use super::graph;
 use super::header::Kind;
 use crate::landing::{EXTRACTED_AT, RUN_ID};
@@ -21,6 +20,7 @@ use crate::{Error, Result};
 pub struct Project {
     models: BTreeMap<String, Model>,
     order: Vec<String>,
+    readers: BTreeMap<String, Vec<String>>,
     raw: BTreeMap<String, SchemaRef>,
 }
 
@@ -49,7 +49,8 @@ impl Project {
             Vec::new()
         });
         if findings.is_empty() {
-            Ok(Self { models, order, raw: BTreeMap::new() })
+            let readers = graph::readers(&models);
+            Ok(Self { models, order, readers, raw: BTreeMap::new() })
         } else {
             Err(Error::Findings(findings))
         }
@@ -85,56 +86,14 @@ impl Project {
         })
     }
 
-    /// The models meant by `select`, in order: names, `+name` with all it reads, `name+` with all
-    /// that read it. Nothing selected is everything.
-    ///
-    /// Fails with [`Error::UnknownModel`].
-    pub fn select(&self, select: &[String]) -> Result<Vec<&Model>> {
-        if select.is_empty() {
-            return Ok(self.models().collect());
-        }
-        let mut wanted: BTreeSet<&str> = BTreeSet::new();
-        for pattern in select {
-            let (up, rest) = pattern.strip_prefix('+').map_or((false, &**pattern), |r| (true, r));
-            let (down, name) = rest.strip_suffix('+').map_or((false, rest), |r| (true, r));
-            let Some(model) = self.models.get(name) else {
-                return Err(Error::UnknownModel {
-                    name: name.to_owned(),
-                    hint: did_you_mean(name, self.models.keys().map(String::as_str)),
-                });
-            };
-            wanted.insert(&model.name);
-            if up {
-                self.spread(&model.name, &mut wanted, |model, other| {
-                    model.reads().any(|read| read == other.name)
-                });
-            }
-            if down {
-                self.spread(&model.name, &mut wanted, |model, other| {
-                    other.reads().any(|read| read == model.name)
-                });
-            }
-        }
-        Ok(self.models().filter(|model| wanted.contains(model.name.as_str())).collect())
+    /// All models by name.
+    pub(crate) fn by_name(&self) -> &BTreeMap<String, Model> {
+        &self.models
     }
 
-    /// Adds everything that `next` leads to from `start`.
-    fn spread<'a>(
-        &'a self,
-        start: &str,
-        wanted: &mut BTreeSet<&'a str>,
-        next: impl Fn(&Model, &Model) -> bool,
-    ) {
-        let mut open = vec![start];
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
-        while let Some(model) = open.pop().and_then(|name| self.models.get(name)) {
-            for other in self.models.values().filter(|other| next(model, other)) {
-                if seen.insert(&other.name) {
-                    wanted.insert(&other.name);
-                    open.push(&other.name);
-                }
-            }
-        }
+    /// The models that read a model.
+    pub(crate) fn readers(&self, name: &str) -> &[String] {
+        self.readers.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The stored tables that a model is computed from, views looked through.
