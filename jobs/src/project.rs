@@ -63,22 +63,21 @@ fn embedded(folder: &Dir<'_>, files: &mut BTreeMap<String, ModelSource>) {
 /// The models, loaded.
 ///
 /// # Errors
-/// A config failure at the first file that is no model.
+/// A config failure with every file that is no model.
 pub fn models(folder: &Path) -> Result<Project, Failure> {
-    models_of(model_files(folder)?)
+    match load(folder)? {
+        Ok(project) => Ok(project),
+        Err(found) => Err(refusal(folder, &found)?),
+    }
 }
 
 /// The models of these files, loaded.
 ///
 /// # Errors
-/// A config failure at the first file that is no model.
+/// A config failure with every file that is no model.
 pub fn models_of(files: Vec<ModelSource>) -> Result<Project, Failure> {
     let texts = files.clone();
-    let project = Project::load(files).map_err(|error| match error {
-        warehouse::Error::Findings(found) => findings(&found, &texts),
-        error => Failure::from(error),
-    })?;
-    Ok(project.with_raw_schemas(&raw_schemas()))
+    loaded(files)?.map_err(|found| findings(&found, &texts))
 }
 
 /// The names of the models in `<folder>/sql`.
@@ -97,23 +96,54 @@ pub fn markdown(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     files_below(folder, "md")
 }
 
-/// Plans every model without data.
+/// The models, loaded; else what is wrong with the files.
+///
+/// # Errors
+/// When a file of the user cannot be read.
+pub fn load(folder: &Path) -> Result<Result<Project, Vec<Finding>>, Failure> {
+    loaded(model_files(folder)?)
+}
+
+fn loaded(files: Vec<ModelSource>) -> Result<Result<Project, Vec<Finding>>, Failure> {
+    match Project::load(files) {
+        Ok(project) => Ok(Ok(project.with_raw_schemas(&raw_schemas()))),
+        Err(warehouse::Error::Findings(found)) => Ok(Err(found)),
+        Err(error) => Err(Failure::from(error)),
+    }
+}
+
+/// Plans every model without data: what is wrong with them, in their order.
+///
+/// # Errors
+/// When the engine cannot be set up.
+pub fn check_models(project: &Project) -> Result<Vec<Finding>, Failure> {
+    Ok(project.check(&raw_schemas())?)
+}
+
+/// Refuses models that do not hold together.
 ///
 /// # Errors
 /// A config failure with every finding, each with its line and a caret.
-pub fn check_models(folder: &Path, project: &Project) -> Result<usize, Failure> {
-    let found = project.check(&raw_schemas())?;
-    if found.is_empty() {
-        return Ok(project.models().count());
-    }
-    Err(findings(&found, &model_files(folder)?))
+pub fn require_sound(folder: &Path, project: &Project) -> Result<(), Failure> {
+    let found = check_models(project)?;
+    if found.is_empty() { Ok(()) } else { Err(refusal(folder, &found)?) }
+}
+
+/// A config failure with every finding, each with its line and a caret.
+///
+/// # Errors
+/// When a file of the user cannot be read any more.
+pub fn refusal(folder: &Path, found: &[Finding]) -> Result<Failure, Failure> {
+    Ok(findings(found, &model_files(folder)?))
 }
 
 fn findings(found: &[Finding], files: &[ModelSource]) -> Failure {
+    let files: BTreeMap<&str, &ModelSource> =
+        files.iter().map(|file| (file.path.as_str(), file)).collect();
     let mut failures = found.iter().map(|finding| {
         let message = finding.to_string();
         let mut failure = Failure::config(message);
-        if let Some(file) = files.iter().find(|file| file.path == finding.path) {
+        if let Some(file) = files.get(finding.path.as_str()) {
             let line = file.text.lines().nth(finding.line.saturating_sub(1)).unwrap_or("");
             let width = line
                 .chars()
@@ -125,7 +155,7 @@ fn findings(found: &[Finding], files: &[ModelSource]) -> Failure {
         }
         match &finding.hint {
             Some(hint) => failure.with_hint(hint),
-            None => failure.with_hint("nothing was built; mend the model and run `inkhouse check`"),
+            None => failure.with_hint(format!("`inkhouse explain {}` says more", finding.code)),
         }
     });
     match failures.next() {
@@ -228,6 +258,14 @@ mod tests {
             (designs[0].path.as_str(), designs[0].text.as_str()),
             ("sql/mine/dim_designs.sql", "-- Mine.")
         );
+    }
+
+    #[test]
+    fn the_houses_own_models_have_no_findings() {
+        let project = models(Path::new("nowhere")).unwrap();
+        let found = check_models(&project).unwrap();
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert!(found.is_empty(), "{}", found.join("\n"));
     }
 
     #[test]

@@ -174,6 +174,14 @@ pub enum Error {
         /// What may have been meant.
         hint: Option<String>,
     },
+    /// A selection by pattern, tag or path that no model fits.
+    #[error("no model fits `{pattern}`")]
+    NothingSelected {
+        /// The part of the selection, as given.
+        pattern: String,
+        /// What may have been meant.
+        hint: Option<String>,
+    },
     /// A model has no table in the release that is read.
     #[error("model `{model}` is not built yet")]
     NotBuilt {
@@ -214,6 +222,7 @@ impl Error {
             | Self::Query { .. }
             | Self::UnknownModel { .. }
             | Self::UnknownColumn { .. }
+            | Self::NothingSelected { .. }
             | Self::TestFile { .. } => ErrorKind::Config,
             Self::Storage { .. } => self.cause().map_or(ErrorKind::Busy, Cause::kind),
             Self::Table { .. } => self.cause().map_or(ErrorKind::Bug, Cause::kind),
@@ -259,7 +268,8 @@ impl Error {
             Self::NotBuilt { model } => return Some(format!("build `+{model}` first")),
             Self::Query { hint, .. }
             | Self::UnknownModel { hint, .. }
-            | Self::UnknownColumn { hint, .. } => return hint.clone(),
+            | Self::UnknownColumn { hint, .. }
+            | Self::NothingSelected { hint, .. } => return hint.clone(),
             Self::Findings(findings) => {
                 return findings.iter().find_map(|finding| finding.hint.clone());
             }

@@ -29,7 +29,7 @@ pub use model::{
     BuildEvent, BuildOptions, BuildPlan, BuildReport, CheckResult, CheckStatus, ColumnChange,
     ColumnDiff, Diff, Failure, Finding, Forecast, Kind, Model, ModelReport, ModelSource,
     ModelStatus, Outcome, PlannedModel, Project, ReadAt, Role, RowsDiff, Severity, SumDiff,
-    TableDiff, ValueDiff, Verified, Way, Why, declared_checks, model_test,
+    TableDiff, ValueDiff, Verified, Way, Why, declared_checks, model_test, page,
 };
 pub use ops::OpsTable;
 pub use release::{Basis, Difference, Release, TableAt, TableChange};

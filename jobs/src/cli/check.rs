@@ -1,7 +1,10 @@
 //! `inkhouse check`: is everything that was written sound? No data, and no vendor without `--sources`.
 
+use std::{collections::BTreeSet, path::Path};
+
 use clap::Args;
 use connectors::registry;
+use warehouse::{Finding, Project};
 
 use super::Context;
 use crate::{
@@ -14,6 +17,10 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
+    /// Models whose findings are wanted: `name`, `fct_*`, `+name`, `name+`, `tag:..`, `path:..`; all
+    /// without
+    #[arg(value_name = "SELECT", allow_hyphen_values = false)]
+    select: Vec<String>,
     /// Also ask every source and destination, with the cheapest call that needs a valid token
     #[arg(long)]
     sources: bool,
@@ -23,8 +30,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     let config = context.config()?;
     let absent = config.check()?;
     let jobs = project::jobs(config.folder(), config.time_zone)?;
-    let models = project::models(config.folder())?;
-    let planned = project::check_models(config.folder(), &models)?;
+    let (models, planned) = planned(context, config.folder(), &arguments.select)?;
     config.warehouse(context.globals.memory)?;
     for job in jobs.values() {
         // What a step names must be there.
@@ -71,6 +77,50 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
         }),
     );
     if arguments.sources { ask(context, &config).await } else { Ok(()) }
+}
+
+/// The models, and how many are meant: sound, or refused with all that is wrong with them.
+fn planned(
+    context: &Context,
+    folder: &Path,
+    select: &[String],
+) -> Result<(Project, usize), Failure> {
+    let models = match project::load(folder)? {
+        Ok(models) => models,
+        Err(found) => return Err(refused(context, folder, &found)?),
+    };
+    let mut found = project::check_models(&models)?;
+    let meant = models.select(select)?;
+    let paths: BTreeSet<&str> = meant.iter().map(|model| model.path.as_str()).collect();
+    found.retain(|finding| paths.contains(finding.path.as_str()));
+    if found.is_empty() {
+        let count = meant.len();
+        return Ok((models, count));
+    }
+    Err(refused(context, folder, &found)?)
+}
+
+/// Says what is wrong: to people with line and caret, to machines one object a finding.
+fn refused(context: &Context, folder: &Path, found: &[Finding]) -> Result<Failure, Failure> {
+    if !context.printer.is_machine() {
+        return project::refusal(folder, found);
+    }
+    for finding in found {
+        context.printer.event(
+            "finding",
+            serde_json::json!({
+                "code": finding.code,
+                "path": finding.path,
+                "line": finding.line,
+                "column": finding.column,
+                "message": finding.message,
+                "hint": finding.hint,
+            }),
+        );
+    }
+    let count = u64::try_from(found.len()).unwrap_or(u64::MAX);
+    Ok(Failure::config(format!("{} in the models", counted(count, "finding")))
+        .with_hint("`inkhouse explain CODE` says what a code means"))
 }
 
 /// Asks everybody outside; goes on after a failure, and fails with the first.

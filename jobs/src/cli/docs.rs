@@ -28,7 +28,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     let config = context.config()?;
     let shop = config.shop_name.clone();
     let models = project::models(config.folder())?;
-    project::check_models(config.folder(), &models)?;
+    project::require_sound(config.folder(), &models)?;
     let lineage = models.lineage(&project::raw_schemas())?;
     let warehouse = config.warehouse(context.globals.memory)?;
     let project = Arc::new(models);

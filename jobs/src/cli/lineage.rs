@@ -71,7 +71,7 @@ fn show(
 ) -> Result<(), Failure> {
     let config = context.config()?;
     let models = project::models(config.folder())?;
-    project::check_models(config.folder(), &models)?;
+    project::require_sound(config.folder(), &models)?;
     let lineage = models.lineage(&project::raw_schemas())?;
     let node = lineage.find(target)?;
     let question = Question { project: &models, lineage: &lineage, node, directions, depth };

@@ -10,6 +10,7 @@ mod diff;
 mod docs;
 mod environment;
 mod environments;
+mod explain;
 mod export;
 mod extract;
 mod init;
@@ -102,6 +103,8 @@ enum Command {
     Sandbox(sandbox::Arguments),
     /// Look over the config, the jobs and every model, without data
     Check(check::Arguments),
+    /// Say what a finding's code means, with a wrong example and the right one
+    Explain(explain::Arguments),
     /// Run the tests of the models, without data
     Test(test::Arguments),
     /// Read sources into raw tables
@@ -214,6 +217,7 @@ async fn dispatch(cli: Cli, printer: Printer, stop: Stop) -> Result<(), Failure>
         Command::Demo(arguments) => Box::pin(demo::run(&context, arguments)).await,
         Command::Sandbox(arguments) => sandbox::run(&context, arguments).await,
         Command::Check(arguments) => check::run(&context, arguments).await,
+        Command::Explain(arguments) => explain::run(&context, arguments),
         Command::Extract(arguments) => Box::pin(extract::run(&context, arguments)).await,
         Command::Build(arguments) => Box::pin(build::run(&context, arguments)).await,
         Command::Plan(arguments) => Box::pin(plan::run(&context, arguments)).await,

@@ -20,7 +20,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let house = context.house()?;
-    project::check_models(house.config.folder(), &house.project)?;
+    project::require_sound(house.config.folder(), &house.project)?;
     let raw_schemas = project::raw_schemas();
     let environment = arguments.of.environment;
     let plan =

@@ -28,7 +28,7 @@ pub(super) fn prepare(house: &House, job: &Job) -> Result<Prepared, Failure> {
         job.extracts.iter().map(|step| requests(&house.config, step)).collect();
     let extracts = extracts?;
     if !job.builds.is_empty() {
-        project::check_models(house.config.folder(), &house.project)?;
+        project::require_sound(house.config.folder(), &house.project)?;
     }
     for step in &job.builds {
         house.project.select(&step.models)?;

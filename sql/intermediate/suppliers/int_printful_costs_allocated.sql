@@ -39,13 +39,13 @@ orders as (
         min(order_id) as order_id,
         min(unmatched_reason) as unmatched_reason,
         min(event_date) as event_date,
-        min(currency_code) as currency_code,
+        currency_code,
         bool_and(is_order_currency) as is_order_currency,
         sum(base_amount) as base_amount,
         array_agg(coalesce(order_line_id, 'unmatched')) as cost_keys,
         array_agg(cast(base_amount as decimal(18, 4))) as cost_weights
     from items
-    group by printful_order_id
+    group by printful_order_id, currency_code
 ),
 
 documents as (
@@ -82,7 +82,9 @@ charges as (
             )
         ) as charge
     from documents
-    inner join orders on documents.printful_order_id = orders.printful_order_id
+    inner join orders
+        on documents.printful_order_id = orders.printful_order_id
+        and documents.currency_code = orders.currency_code
 ),
 
 charge_parts as (
@@ -122,7 +124,9 @@ rests as (
             + dated_documents.tax_amount - dated_documents.total_amount as rest_amount,
         dated_documents.currency_code
     from dated_documents
-    left join orders on dated_documents.printful_order_id = orders.printful_order_id
+    left join orders
+        on dated_documents.printful_order_id = orders.printful_order_id
+        and dated_documents.currency_code = orders.currency_code
 ),
 
 unioned as (

@@ -26,12 +26,12 @@ pub use self::report::{BuildEvent, BuildReport, Failure, ModelReport, ModelStatu
 use self::schedule::Build;
 pub use self::verify::{Outcome, Verified};
 pub use self::way::{Way, Why};
-use super::check::{Planned, plan_all};
 use super::checks::History;
 use super::definition::Model;
 use super::header::Kind;
 use super::inputs::Inputs;
 use super::normal;
+use super::planning::{Depth, Planned, plan_all};
 use super::project::{Project, landed_schemas};
 use super::query::models_of;
 use crate::environment::Environment;
@@ -95,7 +95,7 @@ impl Warehouse {
         } else {
             self.current_release(&Environment::default()).await?
         };
-        let planned = plan_all(project, raw_schemas)?;
+        let planned = plan_all(project, raw_schemas, Depth::Types)?;
         let raw_schemas = landed_schemas(raw_schemas)?;
         let raw = self.landed(&raw_schemas).await?;
         let raw_at = raw.iter().map(|(name, snapshot)| (name.clone(), snapshot.at()));

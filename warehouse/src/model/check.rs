@@ -1,109 +1,34 @@
-//! The static check: every model planned against declared schemas, with no data read.
+//! One model against declared schemas: what it reads, the columns it yields, its header.
 //!
-//! Models are planned in order over empty tables of the types that those before them yield, so an
-//! error is reported once, at the model that has it; what reads a model that does not plan is
-//! left out. A thousand models take a fraction of a second.
+//! The order of models is that of `planning`; what plans and is wrong all the same is in `lint`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DFSchema, DataFusionError, SchemaError, Span};
-use datafusion::datasource::empty::EmptyTable;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlan, Operator};
-use futures::FutureExt as _;
 
 use super::checks;
 use super::definition::Model;
 use super::finding::{Finding, Place, code, did_you_mean};
 use super::graph;
 use super::header::{IS_CURRENT, Kind, VALID_FROM, VALID_TO, place_of_value};
-use super::project::{Project, landed_schemas};
+use super::lint;
+use super::project::Project;
 use super::references::{Target, lower_first};
 use super::scope::{Scope, plain};
+use crate::Result;
 use crate::functions::AMOUNT;
 use crate::table::{Layer, TableName, stored_schema};
-use crate::{Error, Result};
 
 const RATE: DataType = DataType::Decimal128(18, 8);
 
-/// The types of every model that plans, and what is wrong with the others.
-#[derive(Debug, Default)]
-pub(crate) struct Planned {
-    pub(crate) schemas: BTreeMap<String, SchemaRef>,
-    /// The analysed plans of the same models, over empty tables; views are tables there.
-    pub(crate) plans: BTreeMap<String, LogicalPlan>,
-    /// Models that have no rows when nothing that they read has any.
-    pub(crate) barren: BTreeSet<String>,
-    pub(crate) findings: Vec<Finding>,
-}
-
-impl Project {
-    /// Everything that is wrong with the models, given the types of the raw tables
-    /// (`raw.<source>.<stream>`). No data is read.
-    ///
-    /// Fails only when a raw schema cannot be stored or the engine cannot be set up.
-    pub fn check(&self, raw_schemas: &BTreeMap<String, SchemaRef>) -> Result<Vec<Finding>> {
-        Ok(plan_all(self, raw_schemas)?.findings)
-    }
-}
-
-pub(crate) fn plan_all(
-    project: &Project,
-    raw_schemas: &BTreeMap<String, SchemaRef>,
-) -> Result<Planned> {
-    let scope = Scope::detached()?;
-    let raw = landed_schemas(raw_schemas)?;
-    for (name, schema) in &raw {
-        scope.add(&Target::Raw(name.clone()), Arc::new(EmptyTable::new(Arc::clone(schema))))?;
-    }
-    let known: BTreeSet<&str> =
-        project.models().map(|model| model.name.as_str()).chain(raw.keys().map(|k| &**k)).collect();
-    let mut planned = Planned::default();
-    for model in project.models() {
-        let found = planned.findings.len();
-        references(project, model, &known, &mut planned.findings);
-        checks::compared(project, model, &mut planned.findings);
-        let blind =
-            model.reads().any(|read| known.contains(read) && !planned.schemas.contains_key(read));
-        let unknown = planned.findings.iter().skip(found).any(|f| f.code == code::TABLE);
-        if blind || unknown {
-            continue; // the cause is reported already
-        }
-        match scope.plan(model.statement.clone()).now_or_never() {
-            Some(Ok(plan)) => {
-                let types = outputs(&scope, model, &plan, &mut planned.findings);
-                if let Some(schema) = types {
-                    let table = Arc::new(EmptyTable::new(Arc::clone(&schema)));
-                    scope.add(&Target::Model(model.name.clone()), table)?;
-                    if yields_nothing(&plan) {
-                        planned.barren.insert(model.name.clone());
-                    }
-                    planned.schemas.insert(model.name.clone(), schema);
-                    planned.plans.insert(model.name.clone(), plan);
-                }
-            }
-            Some(Err(error)) => {
-                let spot = explain(&model.text, &error);
-                let finding = spot.place.finding(spot.code, &model.path, spot.message, spot.hint);
-                planned.findings.push(finding);
-            }
-            None => {
-                return Err(Error::Damaged {
-                    path: model.path.clone(),
-                    reason: "planning waited for something".to_owned(),
-                });
-            }
-        }
-    }
-    Ok(planned)
-}
-
 /// Names that nobody has, and layers that must not be read.
-fn references(
+pub(super) fn references(
     project: &Project,
     model: &Model,
     known: &BTreeSet<&str>,
@@ -194,6 +119,7 @@ pub(crate) fn outputs(
         return None;
     }
     header_columns(scope, model, &schema, findings);
+    findings.extend(lint::of_columns(model, &schema));
     Some(table_schema(model, &schema))
 }
 
@@ -252,7 +178,7 @@ pub(crate) fn condition(
 }
 
 /// Whether a plan has no row when none of its tables has: nothing in it makes a row from none.
-fn yields_nothing(plan: &LogicalPlan) -> bool {
+pub(super) fn yields_nothing(plan: &LogicalPlan) -> bool {
     let mut nothing = true;
     let walked = plan.apply_with_subqueries(|node| {
         nothing &= match node {
@@ -315,7 +241,7 @@ pub(crate) fn words(data_type: &DataType) -> String {
 }
 
 /// The last place of a word outside comments: where a column is named in the final select.
-fn last_word(text: &str, word: &str) -> Option<Place> {
+pub(crate) fn last_word(text: &str, word: &str) -> Option<Place> {
     let mut found = None;
     for (number, line) in text.lines().enumerate() {
         let code = line.split("--").next().unwrap_or(line);

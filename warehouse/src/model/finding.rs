@@ -30,6 +30,8 @@ pub mod code {
     pub const PLAN: &str = "E013";
     /// A sort-merge join on a timestamp with a zone, which fails when it runs.
     pub const JOIN_ON_TIMESTAMP: &str = "E014";
+    /// Values of types that do not belong together: text with a number, money with a float.
+    pub const MISMATCH: &str = "E015";
     /// A column's type cannot be stored, or two columns have one name.
     pub const TYPE: &str = "E020";
     /// Money or a rate is a float.
@@ -44,8 +46,60 @@ pub mod code {
     pub const HEADER_COLUMN: &str = "E030";
     /// A check does not plan, or is no condition.
     pub const CHECK: &str = "E031";
+    /// A `fct_`, `dim_` or `agg_` names no key.
+    pub const NO_KEY: &str = "E032";
+    /// The columns are not those that the header's `columns` promises.
+    pub const CONTRACT: &str = "E033";
     /// A check compares with a model or column that does not exist, or whose type differs.
-    pub const CHECK_REFERENCE: &str = "E032";
+    pub const CHECK_REFERENCE: &str = "E034";
+    /// A sum after a join that repeats what is summed.
+    pub const FAN_OUT: &str = "E040";
+    /// Amounts of two currencies, or values of two units, meet.
+    pub const UNITS: &str = "E041";
+    /// A sum over rows of several currencies.
+    pub const CURRENCIES: &str = "E042";
+    /// An exchange rate that is not known counts as 1.
+    pub const RATE_OF_ONE: &str = "E043";
+    /// A ratio is averaged or added up.
+    pub const RATIO: &str = "E044";
+    /// A clock or chance: the same input gives another table.
+    pub const CHANCE: &str = "E045";
+    /// The result depends on the order of rows, which nothing fixes.
+    pub const ORDER: &str = "E046";
+
+    /// All of them.
+    pub const ALL: [&str; 30] = [
+        DESCRIPTION,
+        HEADER,
+        CONTRADICTION,
+        SYNTAX,
+        NAME,
+        CYCLE,
+        LAYER,
+        TABLE,
+        COLUMN,
+        FUNCTION,
+        PLAN,
+        JOIN_ON_TIMESTAMP,
+        MISMATCH,
+        TYPE,
+        FLOAT,
+        AMOUNT,
+        RATE,
+        DECIMAL,
+        HEADER_COLUMN,
+        CHECK,
+        NO_KEY,
+        CONTRACT,
+        CHECK_REFERENCE,
+        FAN_OUT,
+        UNITS,
+        CURRENCIES,
+        RATE_OF_ONE,
+        RATIO,
+        CHANCE,
+        ORDER,
+    ];
 }
 
 /// One thing that is wrong, and where.

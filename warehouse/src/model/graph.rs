@@ -19,22 +19,44 @@ pub(crate) fn order(models: &BTreeMap<String, Model>) -> Result<Vec<String>, Fin
             (name.as_str(), reads.collect())
         })
         .collect();
-    let mut order = Vec::with_capacity(models.len());
-    while !open.is_empty() {
-        let ready: Vec<&str> =
-            open.iter().filter(|(_, reads)| reads.is_empty()).map(|(name, _)| *name).collect();
-        if ready.is_empty() {
-            return Err(circle(models, &open));
+    let mut readers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, reads) in &open {
+        for read in reads {
+            readers.entry(read).or_default().push(name);
         }
+    }
+    let mut order = Vec::with_capacity(models.len());
+    let free = open.iter().filter(|(_, reads)| reads.is_empty());
+    let mut ready: Vec<&str> = free.map(|(name, _)| *name).collect();
+    while !ready.is_empty() {
+        let mut freed = Vec::new();
         for name in &ready {
             open.remove(name);
-        }
-        for reads in open.values_mut() {
-            reads.retain(|read| !ready.contains(read));
+            for reader in readers.get(name).into_iter().flatten() {
+                if let Some(reads) = open.get_mut(reader) {
+                    reads.remove(name);
+                    if reads.is_empty() {
+                        freed.push(*reader);
+                    }
+                }
+            }
         }
         order.extend(ready.into_iter().map(str::to_owned));
+        freed.sort_unstable();
+        ready = freed;
     }
-    Ok(order)
+    if open.is_empty() { Ok(order) } else { Err(circle(models, &open)) }
+}
+
+/// Who reads each model, or is checked against it.
+pub(crate) fn readers(models: &BTreeMap<String, Model>) -> BTreeMap<String, Vec<String>> {
+    let mut readers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for model in models.values() {
+        for read in model.depends_on().filter(|read| models.contains_key(*read)) {
+            readers.entry(read.to_owned()).or_default().push(model.name.clone());
+        }
+    }
+    readers
 }
 
 /// Walks from one to the next until a name comes again.

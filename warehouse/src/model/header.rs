@@ -95,6 +95,13 @@ pub struct Header {
     /// The order in which rows are stored, for reading to skip by; `changed_by` by default.
     #[serde(default)]
     pub sort_by: Vec<String>,
+    /// The contract: all columns, each a name, or a name and a type (`order_id text`). Nothing is
+    /// promised when there are none.
+    #[serde(default)]
+    pub columns: Vec<String>,
+    /// Words to select it by: `tag:finance`.
+    #[serde(default)]
+    pub tags: Vec<String>,
     /// The vendor that an export goes to.
     #[serde(default)]
     pub destination: Option<String>,
@@ -187,7 +194,7 @@ fn complaint(path: &str, text: &str, toml: &str, error: &toml::de::Error) -> Fin
     place.finding(code::HEADER, path, message, hint)
 }
 
-fn first_header_line(text: &str) -> Place {
+pub(crate) fn first_header_line(text: &str) -> Place {
     let number = text.lines().position(|line| line.starts_with("--!")).unwrap_or(0);
     Place { line: number + 1, column: 1 }
 }

@@ -7,6 +7,7 @@
 mod build;
 mod check;
 mod checks;
+mod codes;
 mod columns;
 mod comments;
 mod definition;
@@ -17,13 +18,18 @@ mod header;
 mod incremental;
 mod inputs;
 pub mod lineage;
+mod lint;
 pub mod model_test;
 mod normal;
 mod plan;
+mod planning;
 mod project;
 mod query;
 mod references;
 mod scope;
+mod selection;
+#[cfg(test)]
+mod shop;
 
 pub use build::{
     BuildEvent, BuildOptions, BuildReport, Failure, ModelReport, ModelStatus, Outcome, Verified,
@@ -32,6 +38,7 @@ pub use build::{
 pub use checks::{
     Accepted, CheckResult, CheckStatus, Measure, Rule, Test, declared as declared_checks,
 };
+pub use codes::page;
 pub use columns::ColumnChange;
 pub use definition::{Model, ModelSource};
 pub use diff::{ColumnDiff, Diff, RowsDiff, SumDiff, TableDiff, ValueDiff};

@@ -9,10 +9,10 @@ use datafusion::arrow::datatypes::SchemaRef;
 
 use super::build::schedule::basis_of;
 use super::build::{begin, digests};
-use super::check::plan_all;
 use super::columns::{self, ColumnChange};
 use super::definition::Model;
 use super::header::Kind;
+use super::planning::{Depth, plan_all};
 use super::project::{Project, landed_schemas};
 use crate::release::{Basis, Difference, Release, TableAt};
 use crate::{Environment, Error, Result, Warehouse};
@@ -95,7 +95,7 @@ impl Warehouse {
     ) -> Result<BuildPlan> {
         let selected = project.select(select)?;
         let selected: BTreeSet<&str> = selected.iter().map(|model| model.name.as_str()).collect();
-        let planned = plan_all(project, raw_schemas)?;
+        let planned = plan_all(project, raw_schemas, Depth::Types)?;
         if !planned.findings.is_empty() {
             return Err(Error::Findings(planned.findings));
         }

@@ -10,7 +10,6 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit}
 
 use super::checks::compared_with;
 use super::definition::{Model, ModelSource};
-use super::finding::did_you_mean;
 use super::graph;
 use super::header::Kind;
 use crate::landing::{EXTRACTED_AT, RUN_ID};
@@ -22,6 +21,7 @@ use crate::{Error, Result};
 pub struct Project {
     models: BTreeMap<String, Model>,
     order: Vec<String>,
+    readers: BTreeMap<String, Vec<String>>,
     raw: BTreeMap<String, SchemaRef>,
 }
 
@@ -50,7 +50,8 @@ impl Project {
             Vec::new()
         });
         if findings.is_empty() {
-            Ok(Self { models, order, raw: BTreeMap::new() })
+            let readers = graph::readers(&models);
+            Ok(Self { models, order, readers, raw: BTreeMap::new() })
         } else {
             Err(Error::Findings(findings))
         }
@@ -86,39 +87,6 @@ impl Project {
         })
     }
 
-    /// The models meant by `select`, in order: names, `+name` with all it reads, `name+` with all
-    /// that read it. Nothing selected is everything.
-    ///
-    /// Fails with [`Error::UnknownModel`].
-    pub fn select(&self, select: &[String]) -> Result<Vec<&Model>> {
-        if select.is_empty() {
-            return Ok(self.models().collect());
-        }
-        let mut wanted: BTreeSet<&str> = BTreeSet::new();
-        for pattern in select {
-            let (up, rest) = pattern.strip_prefix('+').map_or((false, &**pattern), |r| (true, r));
-            let (down, name) = rest.strip_suffix('+').map_or((false, rest), |r| (true, r));
-            let Some(model) = self.models.get(name) else {
-                return Err(Error::UnknownModel {
-                    name: name.to_owned(),
-                    hint: did_you_mean(name, self.models.keys().map(String::as_str)),
-                });
-            };
-            wanted.insert(&model.name);
-            if up {
-                self.spread(&model.name, &mut wanted, |model, other| {
-                    model.depends_on().any(|read| read == other.name)
-                });
-            }
-            if down {
-                self.spread(&model.name, &mut wanted, |model, other| {
-                    other.depends_on().any(|read| read == model.name)
-                });
-            }
-        }
-        Ok(self.models().filter(|model| wanted.contains(model.name.as_str())).collect())
-    }
-
     /// A project of these models and all that they read.
     pub(crate) fn only(&self, models: &BTreeSet<&str>) -> Self {
         let mut wanted: BTreeSet<&str> = BTreeSet::new();
@@ -137,27 +105,19 @@ impl Project {
                 .filter_map(|name| Some(((*name).to_owned(), self.models.get(*name)?.clone())))
                 .collect(),
             order: self.order.iter().filter(chosen).cloned().collect(),
+            readers: self.readers.clone(),
             raw: self.raw.clone(),
         }
     }
 
-    /// Adds everything that `next` leads to from `start`.
-    fn spread<'a>(
-        &'a self,
-        start: &str,
-        wanted: &mut BTreeSet<&'a str>,
-        next: impl Fn(&Model, &Model) -> bool,
-    ) {
-        let mut open = vec![start];
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
-        while let Some(model) = open.pop().and_then(|name| self.models.get(name)) {
-            for other in self.models.values().filter(|other| next(model, other)) {
-                if seen.insert(&other.name) {
-                    wanted.insert(&other.name);
-                    open.push(&other.name);
-                }
-            }
-        }
+    /// All models by name.
+    pub(crate) fn by_name(&self) -> &BTreeMap<String, Model> {
+        &self.models
+    }
+
+    /// The models that read a model.
+    pub(crate) fn readers(&self, name: &str) -> &[String] {
+        self.readers.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The models' and raw tables that a model is computed from, views looked through.

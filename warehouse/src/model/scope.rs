@@ -92,13 +92,27 @@ impl Scope {
 
     /// Plans a read-only statement over the registered tables and checks its types.
     pub(crate) async fn plan(&self, statement: Statement) -> Result<LogicalPlan, DataFusionError> {
-        let state = self.session.state();
-        let plan = state.statement_to_plan(statement).await?;
+        let plan = self.plan_as_written(statement).await?;
+        self.with_casts(plan)
+    }
+
+    /// Plans a read-only statement, without the casts that bring its types together.
+    pub(crate) async fn plan_as_written(
+        &self,
+        statement: Statement,
+    ) -> Result<LogicalPlan, DataFusionError> {
+        let plan = self.session.state().statement_to_plan(statement).await?;
         let read_only = SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)
             .with_allow_statements(false);
         read_only.verify_plan(&plan)?;
+        Ok(plan)
+    }
+
+    /// Brings the types of a plan together, or says why they do not go together.
+    pub(crate) fn with_casts(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+        let state = self.session.state();
         state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})
     }
 

@@ -251,6 +251,8 @@ pub(crate) fn basis_of<'t>(
         severity,
         partition_by,
         sort_by,
+        columns: _,
+        tags: _,
         destination: _,
         object: _,
     } = &model.header;

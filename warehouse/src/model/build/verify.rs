@@ -13,11 +13,12 @@ use datafusion::prelude::DataFrame;
 use futures::TryStreamExt as _;
 use rustc_hash::FxHashMap;
 
+use super::digests;
 use super::way::version;
-use super::{digests, plan_all};
 use crate::model::definition::Model;
 use crate::model::header::Kind;
 use crate::model::inputs::Inputs;
+use crate::model::planning::{Depth, plan_all};
 use crate::model::project::{Project, landed_schemas};
 use crate::model::query::ReadAt;
 use crate::model::scope::Scope;
@@ -72,7 +73,7 @@ impl Warehouse {
         let Some(release) = self.release_at(at).await? else {
             return Err(Error::NoRelease { environment: at.environment.to_string() });
         };
-        let planned = plan_all(project, raw_schemas)?;
+        let planned = plan_all(project, raw_schemas, Depth::Types)?;
         let plans = digests(project, &planned)?;
         let raw_schemas = landed_schemas(raw_schemas)?;
         let mut verified = Vec::new();

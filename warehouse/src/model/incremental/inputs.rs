@@ -8,9 +8,9 @@ use datafusion::datasource::empty::EmptyTable;
 use futures::FutureExt as _;
 
 use super::reach::{Reach, reach};
-use crate::model::check::plan_all;
 use crate::model::definition::Model;
 use crate::model::header::Kind;
+use crate::model::planning::{Depth, plan_all};
 use crate::model::project::{Project, landed_schemas};
 use crate::model::references::Target;
 use crate::model::scope::Scope;
@@ -43,7 +43,7 @@ impl Project {
             return Ok(BTreeMap::new());
         }
         let failed = || Error::engine(format!("reading the plan of `{name}`"));
-        let planned = plan_all(self, raw_schemas)?;
+        let planned = plan_all(self, raw_schemas, Depth::Types)?;
         let scope = Scope::detached()?;
         for (raw, schema) in landed_schemas(raw_schemas)? {
             scope.add(&Target::Raw(raw), Arc::new(EmptyTable::new(schema)))?;

@@ -19,10 +19,11 @@ use super::difference::{differ, rewritten};
 use super::file::{Case, TestFile, TestTable};
 use super::stage::{self, Stage};
 use super::{CaseReport, Completed, TestReport, cte};
-use crate::model::check::{Planned, explain, plan_all};
+use crate::model::check::explain;
 use crate::model::checks::{Audit, CheckStatus};
 use crate::model::definition::Model;
 use crate::model::finding::did_you_mean;
+use crate::model::planning::{Depth, Planned, plan_all};
 use crate::model::project::{Project, landed_schemas};
 use crate::model::references::Target;
 use crate::model::scope::{Scope, plain};
@@ -103,7 +104,7 @@ impl Bench {
             files.into_iter().flat_map(TestFile::tables).map(|table| table.name.as_str()).collect();
         let needed = project.only(&named);
         Ok(Self {
-            planned: plan_all(&needed, raw_schemas)?,
+            planned: plan_all(&needed, raw_schemas, Depth::Types)?,
             raw: landed_schemas(raw_schemas)?,
             project: needed,
             known: project.models().map(|model| model.name.clone()).collect(),

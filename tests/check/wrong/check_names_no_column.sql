@@ -1,0 +1,7 @@
+-- One row per order.
+--
+--! kind   = "full"
+--! key    = ["order_id"]
+--! checks = ["totl_amount >= 0"]
+select order_id, total_amount from stg_shopify__orders
+--? E031 5:16

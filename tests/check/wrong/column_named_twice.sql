@@ -1,0 +1,10 @@
+-- One row per order.
+--
+--! kind = "full"
+--! key  = ["order_id"]
+select
+    order_id,
+    total_amount,
+    tax_amount as total_amount
+from stg_shopify__orders
+--? E013 8:19

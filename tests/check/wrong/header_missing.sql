@@ -1,0 +1,3 @@
+-- One row per order.
+select order_id from stg_shopify__orders
+--? E001 1:1

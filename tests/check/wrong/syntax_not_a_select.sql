@@ -1,0 +1,6 @@
+-- One row per order.
+--
+--! kind = "full"
+--! key  = ["order_id"]
+delete from stg_shopify__orders
+--? E004 1:1
