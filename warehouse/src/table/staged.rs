@@ -49,7 +49,7 @@ impl Staged {
     }
 
     /// The same rows read as a schema that has more columns.
-    pub(crate) fn as_schema(self, schema: SchemaRef) -> Self {
+    pub(crate) fn with_schema(self, schema: SchemaRef) -> Self {
         Self { schema, ..self }
     }
 

@@ -16,7 +16,7 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
-use futures::{FutureExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -152,6 +152,11 @@ impl Dice {
         (self.0 >> 33) % n.max(1)
     }
 
+    /// Both ends are drawn.
+    fn between(&mut self, least: u64, most: u64) -> u64 {
+        least + self.below(most - least + 1)
+    }
+
     fn chance(&mut self, of_hundred: u64) -> bool {
         self.below(100) < of_hundred
     }
@@ -280,14 +285,14 @@ impl History {
         let stream =
             ["orders", "lines", "lines", "designs"][usize::try_from(self.dice.below(4)).unwrap()];
         let (range, most) = if stream == "designs" { (4, 2) } else { (12, 5) };
-        let count = if self.dice.chance(12) { range } else { 1 + self.dice.below(most) };
+        let count = if self.dice.chance(12) { range } else { self.dice.between(1, most) };
         let mut changed: BTreeMap<String, Record> = BTreeMap::new();
         for _ in 0..count {
-            let id = format!("{}{}", &stream[..1], self.dice.below(range));
+            let id = format!("{stream}-{}", self.dice.below(range));
             let record = Record {
-                order_id: format!("o{}", self.dice.below(12)),
+                order_id: format!("orders-{}", self.dice.below(12)),
                 customer_id: (!self.dice.chance(15)).then(|| format!("c{}", self.dice.below(4))),
-                sku: format!("d{}", self.dice.below(5)),
+                sku: format!("designs-{}", self.dice.below(5)),
                 note: format!("f{}", self.dice.below(3)),
                 amount: i128::from(self.dice.below(50)),
                 is_deleted: self.dice.chance(15),
@@ -447,8 +452,8 @@ impl History {
     }
 
     async fn run(&mut self) {
-        for _ in 0..3 + self.dice.below(3) {
-            for _ in 0..1 + self.dice.below(3) {
+        for _ in 0..self.dice.between(3, 5) {
+            for _ in 0..self.dice.between(1, 3) {
                 self.land().await;
             }
             if self.dice.chance(20) {
@@ -487,7 +492,6 @@ async fn an_incremental_build_equals_a_full_one() {
         })
     });
     let mut runs = futures::stream::iter(runs).buffer_unordered(2);
-    use futures::StreamExt as _;
     while let Some(run) = runs.next().await {
         let (ended, taken) = run.unwrap();
         if let Err(panic) = ended {

@@ -343,7 +343,7 @@ async fn widened(
     match merge(name, &standing, &given) {
         Ok(wider) => {
             let schema: Arc<Schema> = wider.unwrap_or(standing);
-            Ok(staged.as_schema(schema))
+            Ok(staged.with_schema(schema))
         }
         Err(error) => super::compute::discard(staged, error.into()).await,
     }

@@ -236,7 +236,7 @@ mod tests {
     /// What is found when a fact has this entry of `checks`.
     fn found(entry: &str) -> Vec<String> {
         let project = Project::load(vec![
-            source("dim_d.sql", "kind = 'full'", "select 'a' as d_id, 1 as n"),
+            source("dim_d.sql", "kind = 'full'\n--! key = ['d_id']", "select 'a' as d_id, 1 as n"),
             source("stg_s.sql", "kind = 'view'", "select 'a' as d_id"),
             source(
                 "exports/x.sql",
@@ -245,8 +245,11 @@ mod tests {
             ),
             source(
                 "fct_x.sql",
-                &format!("kind = 'full'\n--! checks = [\n--!     {entry},\n--! ]"),
-                "select 'a' as d_id, 1 as n, cast(1 as double) as size, now() as seen_at",
+                &format!(
+                    "kind = 'full'\n--! checks = [\n--!     {entry},\n--! ]\n--! key = ['d_id']"
+                ),
+                "select 'a' as d_id, 1 as n, cast(1 as double) as size, \
+                 timestamp '2026-11-01T06:00:00Z' as seen_at",
             ),
         ]);
         let findings = project.unwrap().check(&BTreeMap::new()).unwrap();
@@ -274,15 +277,15 @@ mod tests {
             ),
             (
                 r#"{ references = "dim_e.d_id" }"#,
-                "fct_x.sql:4:25: no model is called `dim_e` [E032] (did you mean `dim_d`?)",
+                "fct_x.sql:4:25: no model is called `dim_e` [E034] (did you mean `dim_d`?)",
             ),
             (
                 r#"{ references = "dim_d.e_id", column = "d_id" }"#,
-                "fct_x.sql:4:25: `dim_d` has no column `e_id` [E032] (did you mean `d_id`?)",
+                "fct_x.sql:4:25: `dim_d` has no column `e_id` [E034] (did you mean `d_id`?)",
             ),
             (
                 r#"{ references = "dim_d.n", column = "d_id" }"#,
-                "fct_x.sql:4:25: `d_id` is text, and `dim_d.n` is bigint [E032] (cast one of them, so that equal values are equal)",
+                "fct_x.sql:4:25: `d_id` is text, and `dim_d.n` is bigint [E034] (cast one of them, so that equal values are equal)",
             ),
             (
                 r#"{ references = "x.d_id" }"#,
@@ -334,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_view_is_never_fresh() {
-        let header = "kind = 'view'\n--! checks = [{ rows = { at_least = 1 } }]";
+        let header = "kind = 'view'\n--! checks = [{ rows = { at_least = 1 } }]\n--! key = ['id']";
         let project = Project::load(vec![source("fct_a.sql", header, "select 1 as id")]).unwrap();
         let findings = project.check(&BTreeMap::new()).unwrap();
         let told = "fct_a.sql:2:13: a view is never built, so `rows` would never be checked [E003]";

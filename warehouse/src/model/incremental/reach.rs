@@ -245,7 +245,7 @@ impl Walk {
     ) -> Result<LogicalPlan, DataFusionError> {
         let keep = self.keep.as_ref().map(|_| Arc::new(Keep::default()));
         // Null equals nothing, so it brings no row of the far side.
-        let mut walk = Walk { keep: keep.clone(), strict: true, ..Walk::default() };
+        let mut walk = Self { keep: keep.clone(), strict: true, ..Self::default() };
         let far = walk.descend(far, Some(on_far))?;
         hop.far = walk.reach;
         if let Some(keep) = keep {
@@ -270,9 +270,10 @@ fn children(plan: &LogicalPlan, keys: &Keys) -> Vec<Option<Keys>> {
         LogicalPlan::SubqueryAlias(alias) => {
             vec![substituted(keys, &by_position(&alias.schema, alias.input.schema()))]
         }
-        LogicalPlan::Filter(_) | LogicalPlan::Repartition(_) => vec![Some(keys.clone())],
+        LogicalPlan::Filter(_)
+        | LogicalPlan::Repartition(_)
+        | LogicalPlan::Distinct(Distinct::All(_)) => vec![Some(keys.clone())],
         LogicalPlan::Sort(sort) => vec![sort.fetch.is_none().then(|| keys.clone())],
-        LogicalPlan::Distinct(Distinct::All(_)) => vec![Some(keys.clone())],
         LogicalPlan::Distinct(Distinct::On(distinct)) => {
             let outputs = outputs(&distinct.schema, distinct.select_expr.iter());
             let below = substituted(keys, &outputs);
@@ -348,8 +349,15 @@ fn below_join(join: &Join, keys: &Keys, strict: bool) -> Vec<Option<Keys>> {
     let all = |over: &DFSchema| keys.iter().all(|key| is_over(key, over));
     let every = |to: &dyn Fn(&Expr) -> Option<Expr>| keys.iter().map(to).collect::<Option<Keys>>();
     // Of two columns that are equal where both are there, the first that is there.
-    let merged = |side: usize| -> Option<Keys> {
-        keys.iter().map(|key| first_there(key, &equal).map(|pair| pair[side].clone())).collect()
+    let merged = || -> Vec<Option<Keys>> {
+        let pairs = keys.iter().map(|key| first_there(key, &equal)).collect::<Option<Vec<_>>>();
+        match pairs {
+            Some(pairs) => {
+                let (of_left, of_right): (Keys, Keys) = pairs.into_iter().unzip();
+                vec![Some(of_left), Some(of_right)]
+            }
+            None => vec![None, None],
+        }
     };
     match join.join_type {
         JoinType::Inner => vec![every(&to_left), every(&to_right)],
@@ -364,16 +372,16 @@ fn below_join(join: &Join, keys: &Keys, strict: bool) -> Vec<Option<Keys>> {
                 let other = if join.null_aware { None } else { every(&to_right) };
                 return vec![Some(keys.clone()), other];
             }
-            if join.join_type == JoinType::Left { vec![merged(0), merged(1)] } else { Vec::new() }
+            if join.join_type == JoinType::Left { merged() } else { Vec::new() }
         }
         JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => {
             if all(right) {
                 let other = if join.null_aware { None } else { every(&to_left) };
                 return vec![other, Some(keys.clone())];
             }
-            if join.join_type == JoinType::Right { vec![merged(0), merged(1)] } else { Vec::new() }
+            if join.join_type == JoinType::Right { merged() } else { Vec::new() }
         }
-        JoinType::Full => vec![merged(0), merged(1)],
+        JoinType::Full => merged(),
     }
 }
 
@@ -447,14 +455,14 @@ fn variants(key: &Expr, same: &[(Expr, Expr)]) -> Vec<Expr> {
 }
 
 /// `coalesce(a, b)` of two columns that the join makes equal: null only where both sides are.
-fn first_there(key: &Expr, equal: &[(Expr, Expr)]) -> Option<[Expr; 2]> {
+fn first_there(key: &Expr, equal: &[(Expr, Expr)]) -> Option<(Expr, Expr)> {
     let Expr::ScalarFunction(call) = key else { return None };
     let [a, b] = call.args.as_slice() else { return None };
     if call.func.name() != "coalesce" {
         return None;
     }
     let pair = equal.iter().find(|(l, r)| (l == a && r == b) || (l == b && r == a))?;
-    Some([pair.0.clone(), pair.1.clone()])
+    Some(pair.clone())
 }
 
 /// `key` in the words of one side, by pairs of equals.
@@ -506,13 +514,11 @@ fn substituted(keys: &Keys, outputs: &HashMap<Column, Expr>) -> Option<Keys> {
         let mut known = true;
         let replaced = key.clone().transform_down(|node| {
             let Expr::Column(column) = &node else { return Ok(Transformed::no(node)) };
-            match outputs.get(column) {
-                Some(below) => Ok(Transformed::new(below.clone(), true, TreeNodeRecursion::Jump)),
-                None => {
-                    known = false;
-                    Ok(Transformed::no(node))
-                }
-            }
+            let Some(below) = outputs.get(column) else {
+                known = false;
+                return Ok(Transformed::no(node));
+            };
+            Ok(Transformed::new(below.clone(), true, TreeNodeRecursion::Jump))
         });
         replaced.ok().map(|replaced| replaced.data).filter(|_| known)
     };

@@ -25,7 +25,7 @@ pub struct ProjectDiff {
     /// What reads something that differs, in order; without the models above, unless they break
     /// or columns of theirs are touched from outside.
     pub affected: Vec<Affected>,
-    /// What is wrong with the new version.
+    /// What is wrong with the new version and was not with the old one.
     pub findings: Vec<Finding>,
 }
 
@@ -93,7 +93,8 @@ impl ProjectDiff {
         raw_schemas: &BTreeMap<String, SchemaRef>,
     ) -> Result<Self> {
         let lines = (before.lineage(raw_schemas)?, after.lineage(raw_schemas)?);
-        let mut diff = Self { findings: after.check(raw_schemas)?, ..Self::default() };
+        let mut diff =
+            Self { findings: new_findings(before, after, raw_schemas)?, ..Self::default() };
         for model in after.models() {
             let Some(old) = before.model(&model.name) else {
                 diff.added.push(model.name.clone());
@@ -227,6 +228,19 @@ fn change(before: &ColumnLineage, after: &ColumnLineage) -> Option<ColumnChange>
     } else {
         (before.digest != after.digest).then_some(ColumnChange::Recomputed)
     }
+}
+
+fn new_findings(
+    before: &Project,
+    after: &Project,
+    raw_schemas: &BTreeMap<String, SchemaRef>,
+) -> Result<Vec<Finding>> {
+    // Lines move; what is said of a file does not.
+    let said = |finding: &Finding| (finding.code, finding.path.clone(), finding.message.clone());
+    let known: BTreeSet<_> = before.check(raw_schemas)?.iter().map(said).collect();
+    let mut found = after.check(raw_schemas)?;
+    found.retain(|finding| !known.contains(&said(finding)));
+    Ok(found)
 }
 
 /// The parts of a header that readers depend on.

@@ -68,12 +68,11 @@ fn falls_back(expr: &Expr, is_named_so: bool) -> bool {
 fn is_one(expr: &Expr) -> bool {
     match bare(expr) {
         Expr::Value(value) => {
-            let text = match &value.value {
-                ast::Value::Number(text, _) => text.to_string(),
-                ast::Value::SingleQuotedString(text) => text.clone(),
-                _ => return false,
+            let (ast::Value::Number(text, _) | ast::Value::SingleQuotedString(text)) = &value.value
+            else {
+                return false;
             };
-            let (whole, rest) = text.split_once('.').unwrap_or((&text, ""));
+            let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
             whole == "1" && rest.chars().all(|digit| digit == '0')
         }
         _ => false,

@@ -146,8 +146,10 @@ fn are_at_odds(one: &Value<'_>, other: &Value<'_>) -> bool {
     match (left, right) {
         (Text, Time) => !reads_as(one.expr, &other.data_type),
         (Time, Text) => !reads_as(other.expr, &one.data_type),
-        (Text | Boolean | Time, _) | (_, Text | Boolean | Time) => true,
-        (Decimal, Float) | (Float, Decimal) => true,
+        (Text | Boolean | Time, _)
+        | (_, Text | Boolean | Time)
+        | (Decimal, Float)
+        | (Float, Decimal) => true,
         _ => false,
     }
 }

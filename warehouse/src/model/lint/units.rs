@@ -228,9 +228,9 @@ fn in_expression(subject: &mut Subject<'_>, expr: &Expr) {
             pair(subject, start(expr), value, "is compared with", high);
         }
         Expr::InList { expr: value, list, .. } => {
-            list.iter().for_each(|other| {
+            for other in list {
                 pair(subject, start(expr), value, "is compared with", other);
-            });
+            }
         }
         Expr::Function(function) => {
             let stands_in =
