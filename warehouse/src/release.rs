@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::difference::{Difference, TableChange};
 use crate::environment::Environment;
-use crate::table::{Layer, TableName};
+use crate::table::{Layer, Step, TableName};
 use crate::{Error, Result, Warehouse};
 
 /// One consistent set of table versions.
@@ -42,6 +42,9 @@ pub struct Release {
     /// Model -> what its table was computed from.
     #[serde(default)]
     pub models: BTreeMap<String, Basis>,
+    /// Model -> how its table came from the one before, where only a part of it was replaced.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps: BTreeMap<String, Step>,
 }
 
 /// One version of one table.
@@ -191,6 +194,7 @@ mod tests {
             beside: None,
             tables: BTreeMap::from([("fct_orders".to_owned(), at)]),
             models: BTreeMap::new(),
+            steps: BTreeMap::new(),
         }
     }
 

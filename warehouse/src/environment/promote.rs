@@ -259,6 +259,7 @@ fn assemble(
         note: Some(format!("promoted from {environment} {}", trial.number)),
         tables,
         models,
+        steps: BTreeMap::new(),
     }
 }
 

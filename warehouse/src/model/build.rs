@@ -101,7 +101,10 @@ impl Warehouse {
         let raw_at = raw.iter().map(|(name, snapshot)| (name.clone(), snapshot.at()));
         let raw_at: BTreeMap<String, TableAt> = raw_at.collect();
         let (models, bases) = begin(project, standing.as_ref(), prod.as_ref());
-        let inputs = Inputs { warehouse: self, project, raw_schemas: &raw_schemas, raw, models };
+        let steps =
+            prod.iter().chain(&standing).flat_map(|release| release.steps.clone()).collect();
+        let inputs =
+            Inputs { warehouse: self, project, raw_schemas: &raw_schemas, raw, models, steps };
         let mut build = Build {
             inputs,
             options,
@@ -133,6 +136,7 @@ impl Warehouse {
                 beside,
                 tables,
                 models: bases,
+                steps: inputs.steps,
             };
             self.publish(environment, &release).await?;
             report.release = Some(release.number);

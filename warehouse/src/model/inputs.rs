@@ -21,7 +21,7 @@ use super::references::{self, Reference, Target};
 use super::scope::Scope;
 use crate::ops::VIEWS;
 use crate::release::TableAt;
-use crate::table::{Snapshot, widened};
+use crate::table::{Snapshot, Step, widened};
 use crate::{Error, OpsTable, Result, Warehouse};
 
 /// The versions that one build or one query reads.
@@ -35,6 +35,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) raw: BTreeMap<String, Snapshot>,
     /// Models that have a table: where it stands.
     pub(crate) models: BTreeMap<String, TableAt>,
+    /// Models whose tables were replaced in parts: how they came to stand there.
+    pub(crate) steps: BTreeMap<String, Step>,
 }
 
 impl Inputs<'_> {

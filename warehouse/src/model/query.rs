@@ -73,6 +73,7 @@ impl Warehouse {
             raw_schemas: &raw_schemas,
             raw: BTreeMap::new(),
             models: models.unwrap_or_default(),
+            steps: BTreeMap::new(),
         };
         inputs.raw = raw_snapshots(&inputs, release.as_ref(), &references).await?;
         let scope = Scope::new(self.session()?)?;

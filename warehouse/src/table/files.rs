@@ -82,6 +82,8 @@ pub(crate) struct FileWriter {
     objects: Arc<dyn ObjectStore>,
     schema: SchemaRef,
     layout: Layout,
+    /// Below the table; ends with a slash, or is empty.
+    folder: &'static str,
     /// Hash of the open file's partition.
     partition: Option<u128>,
     open: Option<OpenFile>,
@@ -97,8 +99,21 @@ struct OpenFile {
 
 impl FileWriter {
     pub(crate) fn new(table: String, objects: Arc<dyn ObjectStore>, schema: SchemaRef) -> Self {
-        let layout = Layout::default();
-        Self { table, objects, schema, layout, partition: None, open: None, done: Vec::new() }
+        Self {
+            table,
+            objects,
+            schema,
+            layout: Layout::default(),
+            folder: "",
+            partition: None,
+            open: None,
+            done: Vec::new(),
+        }
+    }
+
+    /// Writes into a folder below the table.
+    pub(super) fn below(self, folder: &'static str) -> Self {
+        Self { folder, ..self }
     }
 
     pub(crate) fn laid_out(self, layout: Layout) -> Self {
@@ -152,7 +167,7 @@ impl FileWriter {
 
     fn start(&self) -> Result<OpenFile> {
         let id = Uuid::now_v7();
-        let name = format!("part-{id}.zstd.parquet");
+        let name = format!("{}part-{id}.zstd.parquet", self.folder);
         let (seconds, nanos) = id.get_timestamp().map_or((0, 0), |time| time.to_unix());
         let millis = seconds.saturating_mul(1000).saturating_add(u64::from(nanos / 1_000_000));
         let properties = WriterProperties::builder()

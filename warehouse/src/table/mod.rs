@@ -11,6 +11,7 @@ mod name;
 mod rewrite;
 mod snapshot;
 mod staged;
+mod step;
 mod types;
 mod widened;
 
@@ -30,12 +31,14 @@ use tokio::sync::Mutex;
 pub use self::name::{Layer, TableName};
 pub use self::snapshot::Snapshot;
 pub use self::staged::Staged;
+pub use self::step::Step;
 pub use self::types::stored_schema;
 
 pub(crate) use self::files::{DataFile, FileWriter, Layout, remove};
 pub(crate) use self::hash::{Bag, row_hashes};
 pub(crate) use self::log::{Change, Log, files_of};
 pub(crate) use self::snapshot::provider;
+pub(crate) use self::step::Side;
 pub(crate) use self::types::{fit, merge, stored_type};
 pub(crate) use self::widened::widened;
 

@@ -1,16 +1,20 @@
 //! Taking rows out of a version of a table, file by file.
 //!
 //! Files without such a row stay as they are; a file with some is written anew without them, in
-//! its order, so that a table stays sorted however many nights it is changed. Nothing is
-//! committed here: what comes out is what stays, for [`super::Staged`] to commit beside new rows.
+//! its order, so that a table stays sorted however many nights it is changed. The rows that go are
+//! written aside in the same pass, for those who ask later what changed. Nothing is committed
+//! here: what comes out is what stays, for [`super::Staged`] to commit beside new rows.
 
+use datafusion::arrow::array::{AsArray as _, BooleanArray};
+use datafusion::arrow::compute::filter_record_batch;
+use datafusion::arrow::compute::kernels::boolean;
 use datafusion::common::DataFusionError;
-use datafusion::logical_expr::not;
 use datafusion::prelude::{DataFrame, Expr, SessionContext, ident};
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 
-use super::files::{DataFile, remove};
+use super::files::{DataFile, FileWriter, remove};
 use super::hash::Bag;
+use super::step::FOLDER;
 use super::{Snapshot, Table};
 use crate::{Error, Result};
 
@@ -46,6 +50,10 @@ pub(crate) struct Stays {
     pub(crate) kept: Vec<DataFile>,
     /// Files written anew, which nobody sees yet.
     pub(crate) moved: Vec<DataFile>,
+    /// Files of the version that go whole.
+    emptied: Vec<DataFile>,
+    /// The rows that go of those written anew, which are part of no version.
+    dropped: Vec<DataFile>,
 }
 
 impl Snapshot {
@@ -95,6 +103,7 @@ impl Snapshot {
         let gather = hits.files.iter().filter(|(file, _)| small(file)).count() > SMALL_FILES;
         let mut stays = Stays::default();
         let mut gathered = Vec::new();
+        let rewrite = Rewrite { base: self, session, table, goes };
         for (file, gone) in hits.files {
             let left = file.rows.saturating_sub(gone.rows());
             let written = if gather && small(&file) {
@@ -104,59 +113,23 @@ impl Snapshot {
                 stays.kept.push(file);
                 continue;
             } else if left == 0 {
+                stays.emptied.push(file);
                 continue;
             } else {
-                self.write_rest(session, table, goes, &[file], &[]).await
+                rewrite.split(&[file], &[]).await
             };
             match written {
-                Ok(files) => stays.moved.extend(files),
+                Ok(split) => stays.take(split),
                 Err(error) => return stays.abandon(table, error).await,
             }
         }
         if !gathered.is_empty() {
-            match self.write_rest(session, table, goes, &gathered, order).await {
-                Ok(files) => stays.moved.extend(files),
+            match rewrite.split(&gathered, order).await {
+                Ok(split) => stays.take(split),
                 Err(error) => return stays.abandon(table, error).await,
             }
         }
         Ok(stays)
-    }
-
-    /// Writes the rows of `files` that stay; sorted, or in the order of the one file.
-    async fn write_rest(
-        &self,
-        session: &SessionContext,
-        table: &Table,
-        goes: &Expr,
-        files: &[DataFile],
-        order: &[String],
-    ) -> Result<Vec<DataFile>> {
-        let frame = self.frame_of(session, files)?;
-        // Null is not true: such a row stays.
-        let stays = frame.filter(not(goes.clone().is_true())).map_err(self.failed())?;
-        let stays = if order.is_empty() {
-            stays
-        } else {
-            let order = order.iter().map(|name| ident(name.as_str()).sort(true, false)).collect();
-            stays.sort(order).map_err(self.failed())?
-        };
-        let streams = stays.execute_stream_partitioned().await.map_err(self.failed())?;
-        let mut writer = table.writer(&self.schema());
-        // One after the other: the partitions of one file are its parts in order.
-        for mut stream in streams {
-            loop {
-                let written = match stream.try_next().await {
-                    Ok(Some(batch)) => writer.write(&batch).await,
-                    Ok(None) => break,
-                    Err(error) => Err(self.failed()(error)),
-                };
-                if let Err(error) = written {
-                    writer.abandon().await;
-                    return Err(error);
-                }
-            }
-        }
-        writer.finish().await
     }
 
     fn frame_of(&self, session: &SessionContext, files: &[DataFile]) -> Result<DataFrame> {
@@ -169,10 +142,117 @@ impl Snapshot {
     }
 }
 
+/// A file, or some, written anew: what stays, what goes.
+struct Split {
+    stays: Vec<DataFile>,
+    goes: Vec<DataFile>,
+}
+
+struct Rewrite<'a> {
+    base: &'a Snapshot,
+    session: &'a SessionContext,
+    table: &'a Table,
+    goes: &'a Expr,
+}
+
+const GOES: &str = "_goes";
+
+impl Rewrite<'_> {
+    /// Writes the rows of `files`; sorted, or in the order of the one file.
+    async fn split(&self, files: &[DataFile], order: &[String]) -> Result<Split> {
+        let schema = self.base.schema();
+        let mut stays = self.table.writer(&schema);
+        let mut goes = self.table.writer(&schema).below(FOLDER);
+        match self.write(files, order, &mut stays, &mut goes).await {
+            Ok(()) => {}
+            Err(error) => {
+                stays.abandon().await;
+                goes.abandon().await;
+                return Err(error);
+            }
+        }
+        let stays = match stays.finish().await {
+            Ok(stays) => stays,
+            Err(error) => {
+                goes.abandon().await;
+                return Err(error);
+            }
+        };
+        match goes.finish().await {
+            Ok(goes) => Ok(Split { stays, goes }),
+            Err(error) => {
+                remove(&self.table.objects(), &stays).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        files: &[DataFile],
+        order: &[String],
+        stays: &mut FileWriter,
+        goes: &mut FileWriter,
+    ) -> Result<()> {
+        let failed = || self.base.failed();
+        let rows = self.base.frame_of(self.session, files)?;
+        let mut columns: Vec<Expr> =
+            rows.schema().fields().iter().map(|field| ident(field.name().as_str())).collect();
+        // Null is not true: such a row stays.
+        columns.push(self.goes.clone().is_true().alias(GOES));
+        let rows = rows.select(columns).map_err(failed())?;
+        let rows = if order.is_empty() {
+            rows
+        } else {
+            let order = order.iter().map(|name| ident(name.as_str()).sort(true, false)).collect();
+            rows.sort(order).map_err(failed())?
+        };
+        // One after the other: the partitions of one file are its parts in order.
+        for mut stream in rows.execute_stream_partitioned().await.map_err(failed())? {
+            while let Some(mut batch) = stream.try_next().await.map_err(failed())? {
+                let mark = batch.remove_column(batch.num_columns().saturating_sub(1));
+                let mark = mark.as_boolean();
+                let part = |mark: &BooleanArray| filter_record_batch(&batch, mark);
+                let arrow = || Error::arrow(format!("replacing rows of `{}`", self.base.name()));
+                if mark.true_count() > 0 {
+                    goes.write(&part(mark).map_err(arrow())?).await?;
+                }
+                if mark.true_count() < mark.len() {
+                    stays
+                        .write(&part(&boolean::not(mark).map_err(arrow())?).map_err(arrow())?)
+                        .await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Stays {
     async fn abandon(self, table: &Table, error: Error) -> Result<Self> {
-        remove(&table.objects(), &self.moved).await;
+        self.discard(table).await;
         Err(error)
+    }
+
+    /// Removes what was written.
+    pub(super) async fn discard(self, table: &Table) {
+        remove(&table.objects(), &self.moved).await;
+        remove(&table.objects(), &self.dropped).await;
+    }
+
+    fn take(&mut self, split: Split) {
+        self.moved.extend(split.stays);
+        self.dropped.extend(split.goes);
+    }
+
+    /// Rows that were read to be written again.
+    pub(crate) fn rows_moved(&self) -> u64 {
+        self.moved.iter().map(|file| file.rows).sum()
+    }
+
+    /// Where the rows that go are, relative to the table.
+    pub(super) fn gone(&self) -> Vec<String> {
+        self.emptied.iter().chain(&self.dropped).map(|file| file.path.clone()).collect()
     }
 
     /// All files, for readers.

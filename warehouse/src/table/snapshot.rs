@@ -12,12 +12,13 @@ use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{
     ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
 };
+use object_store::ObjectStore;
+use object_store::path::Path;
 use url::Url;
-
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::files::DataFile;
-use super::{Ground, TableName};
+use super::{Ground, Side, TableName};
 use crate::release::TableAt;
 use crate::{Error, Result};
 
@@ -112,14 +113,26 @@ impl Snapshot {
         &self,
         schema: &SchemaRef,
         wanted: impl Fn(&str) -> bool,
-    ) -> Result<Option<Arc<dyn TableProvider>>> {
-        let inner = &self.inner;
-        let files = inner.files.iter().filter(|file| wanted(&file.path)).cloned();
-        let files: Vec<DataFile> = files.collect();
-        if files.is_empty() {
+    ) -> Result<Side> {
+        let files = self.inner.files.iter().map(|file| &file.path).filter(|path| wanted(path));
+        self.provider_at(schema, &files.cloned().collect::<Vec<_>>())
+    }
+
+    /// A provider over files below the table, its own or not, read as `schema`.
+    pub(super) fn provider_at(&self, schema: &SchemaRef, paths: &[String]) -> Result<Side> {
+        if paths.is_empty() {
             return Ok(None);
         }
-        provider(&inner.table.to_string(), &inner.ground, &inner.url, schema, &files).map(Some)
+        let inner = &self.inner;
+        let paths = paths.iter().map(String::as_str);
+        let table = inner.table.to_string();
+        listing(&table, &inner.ground, &inner.url, schema, paths).map(Some)
+    }
+
+    /// Where its files lie.
+    pub(super) fn place(&self) -> (Arc<dyn ObjectStore>, Path) {
+        let inner = &self.inner;
+        (Arc::clone(inner.ground.store.objects()), inner.table.location())
     }
 
     /// Something the engine can scan.
@@ -140,13 +153,22 @@ pub(crate) fn provider(
     if files.is_empty() {
         return Ok(Arc::new(EmptyTable::new(Arc::clone(schema))));
     }
+    listing(table, ground, url, schema, files.iter().map(|file| file.path.as_str()))
+}
+
+fn listing<'a>(
+    table: &str,
+    ground: &Ground,
+    url: &Url,
+    schema: &SchemaRef,
+    paths: impl Iterator<Item = &'a str>,
+) -> Result<Arc<dyn TableProvider>> {
     let doing = || format!("opening the files of `{table}`");
-    let mut urls = Vec::with_capacity(files.len());
-    for file in files {
-        let url = url.join(&file.path).map_err(|error| Error::Damaged {
-            path: file.path.clone(),
-            reason: error.to_string(),
-        })?;
+    let mut urls = Vec::new();
+    for path in paths {
+        let url = url
+            .join(path)
+            .map_err(|error| Error::Damaged { path: path.to_owned(), reason: error.to_string() })?;
         urls.push(ListingTableUrl::try_new(url, None).map_err(Error::engine(doing()))?);
     }
     // The format's default ignores the session's setting and would yield string views.

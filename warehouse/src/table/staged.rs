@@ -19,8 +19,10 @@ use super::hash::Bag;
 use super::log::{Change, Log, files_of};
 use super::rewrite::{SMALL_FILE_BYTES, SMALL_FILES, Stays};
 use super::snapshot::provider;
+use super::step::Step;
 use super::types::merge;
 use super::{Table, remove};
+use crate::release::TableAt;
 use crate::{Error, Result};
 
 /// How often a rewrite is computed anew after losing a race.
@@ -121,9 +123,8 @@ impl Staged {
 
     /// Removes the files; the table stays as it is.
     pub async fn discard(self) {
-        let objects = self.table.objects();
-        remove(&objects, &self.files).await;
-        remove(&objects, &self.stays.moved).await;
+        remove(&self.table.objects(), &self.files).await;
+        self.stays.discard(&self.table).await;
     }
 
     /// Makes the staged rows, and what stays beside them, the whole table, its schema included,
@@ -158,6 +159,19 @@ impl Staged {
             }
         }
         Err(Error::Race { table: self.table.name().to_string() })
+    }
+
+    /// Like [`Staged::commit_replace`]; says where the table stands then, and how it came there
+    /// from `from`, the version that what stays is of.
+    pub(crate) async fn commit_step(
+        self,
+        from: Option<&TableAt>,
+    ) -> Result<(TableAt, Option<Step>)> {
+        let (table, files, gone) = (self.table.clone(), self.files.clone(), self.stays.gone());
+        let version = self.commit_replace().await?;
+        let at = table.snapshot_at(version).await?.at();
+        let step = from.map(|from| Step::between(from, &at, gone, &files));
+        Ok((at, step))
     }
 
     /// Adds the staged rows to the table. Returns the new version.

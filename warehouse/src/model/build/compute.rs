@@ -34,7 +34,7 @@ use crate::model::incremental::reach::{Keys, Narrowed, narrow};
 use crate::model::inputs::Inputs;
 use crate::model::scope::Scope;
 use crate::release::{Basis, TableAt};
-use crate::table::{Bag, Layout, Snapshot, Staged};
+use crate::table::{Bag, Layout, Snapshot, Staged, Step};
 use crate::{Error, Result};
 
 /// Rows of a batch. Sorts and their merges hold several batches of each of their inputs, so wide
@@ -121,6 +121,8 @@ pub(super) struct Done {
     pub(super) rows_read: u64,
     pub(super) at: TableAt,
     pub(super) bag: Option<Bag>,
+    /// What was replaced, if not all was.
+    pub(super) step: Option<Step>,
     /// The rows are those that stood there before.
     pub(super) same: bool,
 }
@@ -232,11 +234,11 @@ impl<'a> Task<'a> {
         let bag = staged.bag();
         if let Some(at) = self.holding(&staged).await? {
             staged.discard().await;
-            return Ok(Done { way, rows: 0, rows_read, at, bag, same: true });
+            return Ok(Done { way, rows: 0, rows_read, at, bag, step: None, same: true });
         }
         let rows = staged.rows();
-        let at = commit(staged).await?;
-        Ok(Done { way, rows, rows_read, at, bag, same: false })
+        let (at, step) = staged.commit_step(None).await?;
+        Ok(Done { way, rows, rows_read, at, bag, step, same: false })
     }
 
     /// A table that holds just the staged rows already: the one that stands, or `prod`'s.
@@ -270,8 +272,10 @@ impl<'a> Task<'a> {
         let count = u64::try_from(keys.len().unwrap_or_default()).unwrap_or(u64::MAX);
         let way = Way::Keys { keys: count, inputs };
         let bag = basis.rows.as_deref().and_then(Bag::parse);
-        let same =
-            |rows_read, way| Done { way, rows: 0, rows_read, at: at.clone(), bag, same: true };
+        let same = |rows_read, way| {
+            let at = at.clone();
+            Done { way, rows: 0, rows_read, at, bag, step: None, same: true }
+        };
         if keys.is_empty() {
             return Ok(same(rows_read, way));
         }
@@ -308,11 +312,12 @@ impl<'a> Task<'a> {
             Ok(stays) => stays,
             Err(error) => return discard(staged, error.into()).await,
         };
+        rows_read += stays.rows_moved();
         let bag = bag.zip(staged.bag()).map(|(all, new)| all.minus(gone).plus(new));
         let staged = self.audit(scope, staged.beside(stays), Some(&narrowed), checks).await?;
         let rows = staged.rows();
-        let at = commit(staged).await?;
-        Ok(Done { way, rows, rows_read, at, bag, same: false })
+        let (at, step) = staged.commit_step(Some(at)).await?;
+        Ok(Done { way, rows, rows_read, at, bag, step, same: false })
     }
 
     /// The plan for these keys only, ready to run; how many rows it took to find what it needs.
@@ -485,13 +490,6 @@ fn layout(model: &Model) -> Layout {
         partition_by: model.header.partition_by.clone(),
         file_rows: grows.then_some(FILE_ROWS),
     }
-}
-
-/// Makes the staged rows the table, and says where it stands then.
-pub(super) async fn commit(staged: Staged) -> Result<TableAt> {
-    let table = staged.table().clone();
-    let version = staged.commit_replace().await?;
-    Ok(table.snapshot_at(version).await?.at())
 }
 
 /// Sorts the rows of each partition, which become files of their own; nothing when they come so.

@@ -15,7 +15,7 @@ use datafusion::prelude::{DataFrame, ident};
 use futures::TryStreamExt as _;
 use rustc_hash::FxHashSet;
 
-use super::compute::{Done, Task, commit};
+use super::compute::{Done, Task};
 use super::failure::Stop;
 use super::way::{Choice, Way, choose};
 use crate::model::checks::CheckResult;
@@ -58,12 +58,20 @@ pub(super) async fn append(
     let (Some(base), Some((at, _))) = (base, &task.standing) else {
         let staged = task.audit(scope, staged, None, checks).await?;
         let (rows, bag) = (staged.rows(), staged.bag());
-        let at = commit(staged).await?;
-        return Ok(Done { way, rows, rows_read, at, bag, same: false });
+        let (at, step) = staged.commit_step(None).await?;
+        return Ok(Done { way, rows, rows_read, at, bag, step, same: false });
     };
     if staged.rows() == 0 {
         staged.discard().await;
-        return Ok(Done { way, rows: 0, rows_read, at: at.clone(), bag: None, same: true });
+        return Ok(Done {
+            way,
+            rows: 0,
+            rows_read,
+            at: at.clone(),
+            bag: None,
+            step: None,
+            same: true,
+        });
     }
     let staged = widened(task, staged, &base).await?;
     let nothing = lit(false);
@@ -76,8 +84,8 @@ pub(super) async fn append(
     };
     let staged = task.audit(scope, staged.beside(stays), None, checks).await?;
     let rows = staged.rows();
-    let at = commit(staged).await?;
-    Ok(Done { way, rows, rows_read, at, bag: None, same: false })
+    let (at, step) = staged.commit_step(Some(at)).await?;
+    Ok(Done { way, rows, rows_read, at, bag: None, step, same: false })
 }
 
 /// The rows of `new` whose key `base` does not have.
@@ -129,8 +137,8 @@ pub(super) async fn versions(
         let (staged, rows_read) = task.stage(scope, opened.into_unoptimized_plan()).await?;
         let staged = task.audit(scope, staged, None, checks).await?;
         let rows = staged.rows();
-        let at = commit(staged).await?;
-        return Ok(Done { way, rows, rows_read, at, bag: None, same: false });
+        let (at, step) = staged.commit_step(None).await?;
+        return Ok(Done { way, rows, rows_read, at, bag: None, step, same: false });
     };
     let compared = Compared::of(task, scope, new, base, &columns).map_err(failed())?;
     // Which versions end, or never held for any time.
@@ -143,7 +151,15 @@ pub(super) async fn versions(
     let (staged, rows_read) = task.stage(scope, rows.into_unoptimized_plan()).await?;
     if staged.rows() == 0 && ended.is_empty() {
         staged.discard().await;
-        return Ok(Done { way, rows: 0, rows_read, at: at.clone(), bag: None, same: true });
+        return Ok(Done {
+            way,
+            rows: 0,
+            rows_read,
+            at: at.clone(),
+            bag: None,
+            step: None,
+            same: true,
+        });
     }
     let staged = widened(task, staged, base).await?;
     let keys = Keep::of(KeySet::Changed { hashes: ended, bounds: None });
@@ -158,8 +174,8 @@ pub(super) async fn versions(
     };
     let staged = task.audit(scope, staged.beside(stays), None, checks).await?;
     let rows = staged.rows();
-    let at = commit(staged).await?;
-    Ok(Done { way, rows, rows_read, at, bag: None, same: false })
+    let (at, step) = staged.commit_step(Some(at)).await?;
+    Ok(Done { way, rows, rows_read, at, bag: None, step, same: false })
 }
 
 /// The rows of today beside the versions that held until now, joined by key.

@@ -192,6 +192,11 @@ impl<'a> Build<'a> {
                 again.unwrap_or_else(|| report_of(model, ModelStatus::Unchanged))
             }
             Ok(Some(done)) => {
+                match done.step {
+                    Some(step) => drop(self.inputs.steps.insert(model.name.clone(), step)),
+                    None if done.same => {}
+                    None => drop(self.inputs.steps.remove(&model.name)),
+                }
                 self.inputs.models.insert(model.name.clone(), done.at);
                 let rows = done.bag.map(Bag::digest);
                 self.bases.insert(model.name.clone(), Basis { rows, ..task.basis });

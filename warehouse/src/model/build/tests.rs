@@ -1,5 +1,7 @@
 //! Builds over a warehouse in memory.
 
+mod steps;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 

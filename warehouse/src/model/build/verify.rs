@@ -128,6 +128,7 @@ impl Subject<'_> {
             raw_schemas: self.raw_schemas,
             raw: BTreeMap::new(),
             models: BTreeMap::new(),
+            steps: BTreeMap::new(),
         };
         for (name, at) in &basis.inputs {
             let Some(at) = at else { continue };

@@ -276,12 +276,20 @@ async fn input(
     if from.as_ref().is_some_and(|from| retyped(from, &to, &scan.used)) {
         return Ok(Err(Why::Retyped(name)));
     }
+    let written = task.inputs.steps.get(read.name);
+    let mut step = was.as_ref().and_then(|was| written.filter(|step| step.leads(was, is)));
+    if let Some(known) = step
+        && !to.knows(known).await?
+    {
+        step = None;
+    }
     let moved = Moved {
         name: scan.name.clone(),
         from: from.as_ref(),
         to: &to,
         schema: Arc::clone(&scan.schema),
         used: scan.used.iter().cloned().collect(),
+        step,
     };
     let mut changed = Changed::default();
     if reached.is_dimension {

@@ -14,6 +14,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, DataFusionError, ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::functions_aggregate::expr_fn::{count, max, min};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
@@ -22,8 +23,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::keys::{Keep, KeySet, key_hashes, wanted};
 use super::reach::{Fill, Hop, Keys, Narrowed, narrow_by};
-use crate::table::{Snapshot, row_hashes};
+use crate::table::{Side, Snapshot, Step, row_hashes};
 use crate::{Error, Result};
+
+/// What a key and its sum take in a table of both.
+const SUM_BYTES: usize = 33;
 
 /// One table, then and now.
 pub(crate) struct Moved<'a> {
@@ -37,6 +41,8 @@ pub(crate) struct Moved<'a> {
     pub(crate) schema: SchemaRef,
     /// The columns that the plan uses.
     pub(crate) used: Vec<String>,
+    /// How it came from then to now, if that was written down.
+    pub(crate) step: Option<&'a Step>,
 }
 
 /// The keys under which anything changed.
@@ -95,6 +101,8 @@ impl Moved<'_> {
         key: &Keys,
     ) -> Result<Changed, DataFusionError> {
         let (gone, new) = self.sides()?;
+        let pool = &session.runtime_env().memory_pool;
+        let memory = MemoryConsumer::new("changed keys").register(pool);
         let mut sums: FxHashMap<u128, u128> = FxHashMap::default();
         let mut rows_read = 0;
         for (provider, is_new) in [(&new, true), (&gone, false)] {
@@ -116,6 +124,7 @@ impl Moved<'_> {
                         if is_new { sum.wrapping_add(value) } else { sum.wrapping_sub(value) };
                     *sum = moved;
                 }
+                memory.try_resize(sums.capacity().saturating_mul(SUM_BYTES))?;
             }
         }
         let hashes: FxHashSet<u128> =
@@ -129,8 +138,13 @@ impl Moved<'_> {
         Ok(Changed { hashes, bounds, rows_read })
     }
 
-    /// The files that only one of the versions has.
+    /// What went and what came; at worst the files that only one of the versions has.
     fn sides(&self) -> Result<(Side, Side), DataFusionError> {
+        if let Some(step) = self.step {
+            let sides = self.to.sides_of(step, &self.schema);
+            let [gone, new] = sides.map_err(|error| DataFusionError::External(Box::new(error)))?;
+            return Ok((gone, new));
+        }
         let paths = |snapshot: &Snapshot| snapshot.files().into_iter().collect::<HashSet<_>>();
         let (was, is) = (self.from.map(paths).unwrap_or_default(), paths(self.to));
         let side =
@@ -275,6 +289,3 @@ async fn keys_of(session: &SessionContext, plan: LogicalPlan) -> Result<Changed,
     }
     Ok(changed)
 }
-
-/// Something to read, if there is any file.
-type Side = Option<Arc<dyn TableProvider>>;
