@@ -268,6 +268,24 @@ mod tests {
         assert!(found.is_empty(), "{}", found.join("\n"));
     }
 
+    /// The shop's time zone is in every date: when it changes, all dates change.
+    const DIMENSION: &str = "raw.shopify.shop";
+
+    #[test]
+    fn every_merge_of_the_house_follows_what_grows_with_the_orders() {
+        let project = models(Path::new("nowhere")).unwrap();
+        let raw = raw_schemas();
+        let mut whole = Vec::new();
+        for model in project.models().filter(|model| model.header.kind == warehouse::Kind::Merge) {
+            for (input, role) in project.roles(&raw, &model.name).unwrap() {
+                if role == warehouse::Role::Dimension && input != DIMENSION {
+                    whole.push(format!("{} {input}", model.name));
+                }
+            }
+        }
+        assert!(whole.is_empty(), "{}", whole.join("\n"));
+    }
+
     #[test]
     fn an_unknown_job_is_answered_with_the_nearest() {
         let folder = tempfile::tempdir().unwrap();

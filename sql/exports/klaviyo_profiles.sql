@@ -6,8 +6,9 @@
 -- Every column but `email` and `email_marketing_status` becomes a property under its own name.
 -- Personal data: `email`.
 --
---! kind        = "full"
+--! kind        = "merge"
 --! key         = ["email"]
+--! changed_by  = ["email"]
 --! not_null    = ["customer_id", "email_marketing_status"]
 --! checks      = ["email_marketing_status = 'SUBSCRIBED'"]
 --! destination = "klaviyo"

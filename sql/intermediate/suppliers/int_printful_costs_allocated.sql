@@ -5,9 +5,10 @@
 -- that no item names) becomes a `supplier_fee` of no line, so that the document adds up.
 -- Drafts, failed and cancelled orders charge nothing.
 --
---! kind     = "full"
---! not_null = ["component", "event_date", "margin_amount", "currency_code"]
---! checks   = ["(order_line_id is null) = (unmatched_reason is not null)"]
+--! kind       = "merge"
+--! changed_by = ["source_document_id"]
+--! not_null   = ["component", "event_date", "margin_amount", "currency_code"]
+--! checks     = ["(order_line_id is null) = (unmatched_reason is not null)"]
 with
 
 items as (

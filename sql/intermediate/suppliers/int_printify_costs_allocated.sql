@@ -4,9 +4,10 @@
 -- lines by their base. A row without `order_line_id` is money of no order line, with the reason.
 -- Orders cancelled or not yet costed charge nothing.
 --
---! kind     = "full"
---! not_null = ["component", "event_date", "margin_amount", "currency_code"]
---! checks   = ["(order_line_id is null) = (unmatched_reason is not null)", "margin_amount < 0"]
+--! kind       = "merge"
+--! changed_by = ["source_document_id"]
+--! not_null   = ["component", "event_date", "margin_amount", "currency_code"]
+--! checks     = ["(order_line_id is null) = (unmatched_reason is not null)", "margin_amount < 0"]
 with
 
 lines as (

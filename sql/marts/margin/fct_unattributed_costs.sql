@@ -3,9 +3,10 @@
 -- Together with `fct_order_line_costs` it holds every cent of every supplier order, balance
 -- transaction and ad-day: nothing is dropped because nothing matched it. The sign is the ledger's.
 --
---! kind     = "full"
---! key      = ["source_system", "source_document_id", "component", "unattributed_reason"]
---! not_null = ["margin_amount", "currency_code"]
+--! kind       = "merge"
+--! key        = ["source_system", "source_document_id", "component", "unattributed_reason"]
+--! changed_by = ["source_document_id"]
+--! not_null   = ["margin_amount", "currency_code"]
 with
 
 zone as (

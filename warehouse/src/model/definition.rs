@@ -164,7 +164,7 @@ fn contradictions(
     };
     let kind = header.kind.as_str();
     match header.kind {
-        Kind::Merge | Kind::Append | Kind::Scd2 if header.key.is_empty() => {
+        Kind::Append | Kind::Scd2 if header.key.is_empty() => {
             let message = format!("a model of kind `{kind}` has no key");
             add(kind, &message, "add `key = [..]`: what names a row");
         }

@@ -1,6 +1,6 @@
 //! What a model's `changed_by` comes to: for each input whether it is reached, without any data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
@@ -43,13 +43,14 @@ impl Project {
             return Ok(BTreeMap::new());
         }
         let failed = || Error::engine(format!("reading the plan of `{name}`"));
-        let planned = plan_all(self, raw_schemas, Depth::Types)?;
+        let needed = self.only(&BTreeSet::from([name]));
+        let planned = plan_all(&needed, raw_schemas, Depth::Types)?;
         let scope = Scope::detached()?;
         for (raw, schema) in landed_schemas(raw_schemas)? {
             scope.add(&Target::Raw(raw), Arc::new(EmptyTable::new(schema)))?;
         }
         let plan = |model: &Model| scope.plan(model.statement.clone()).now_or_never();
-        for read in self.models().take_while(|read| read.name != name) {
+        for read in needed.models().take_while(|read| read.name != name) {
             let target = Target::Model(read.name.clone());
             if read.header.kind == Kind::View {
                 let view = scope.view(&read.name, read.statement.clone()).now_or_never();
