@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::difference::{Difference, TableChange};
 use crate::environment::Environment;
+use crate::lineage::Shape;
 use crate::table::{Layer, Step, TableName};
 use crate::{Error, Result, Warehouse};
 
@@ -42,6 +43,9 @@ pub struct Release {
     /// Model -> what its table was computed from.
     #[serde(default)]
     pub models: BTreeMap<String, Basis>,
+    /// Model, views too -> what its columns were computed from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shapes: BTreeMap<String, Shape>,
     /// Model -> how its table came from the one before, where only a part of it was replaced.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub steps: BTreeMap<String, Step>,
@@ -194,6 +198,7 @@ mod tests {
             beside: None,
             tables: BTreeMap::from([("fct_orders".to_owned(), at)]),
             models: BTreeMap::new(),
+            shapes: BTreeMap::new(),
             steps: BTreeMap::new(),
         }
     }

@@ -87,6 +87,14 @@ fn text(model: &PlannedModel) -> String {
         lines.extend(because.iter().map(|difference| format!("    {difference}")));
     }
     lines.extend(model.columns.iter().map(|change| format!("    column {change}")));
+    if model.felt.rows {
+        lines.push("    there may be other rows".to_owned());
+    }
+    if !model.felt.columns.is_empty() {
+        let names: Vec<String> =
+            model.felt.columns.iter().map(|name| format!("`{name}`")).collect();
+        lines.push(format!("    values may differ in {}", names.join(", ")));
+    }
     lines.join("\n")
 }
 
@@ -105,5 +113,7 @@ fn machine(model: &PlannedModel) -> serde_json::Value {
         "because": because,
         "reads": reads,
         "columns": model.columns,
+        "values": model.felt.columns,
+        "rows": model.felt.rows,
     })
 }

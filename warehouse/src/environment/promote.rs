@@ -251,6 +251,13 @@ fn assemble(
             models.insert(name.clone(), basis);
         }
     }
+    let mut shapes = standing.map(|release| release.shapes.clone()).unwrap_or_default();
+    // Views of the environment are those that its models were built with.
+    let theirs = trial
+        .shapes
+        .iter()
+        .filter(|(name, _)| moved.contains_key(*name) || !trial.tables.contains_key(*name));
+    shapes.extend(theirs.map(|(name, shape)| (name.clone(), shape.clone())));
     Release {
         number: standing.map_or(0, |release| release.number).saturating_add(1),
         created_at: trial.created_at,
@@ -259,6 +266,7 @@ fn assemble(
         note: Some(format!("promoted from {environment} {}", trial.number)),
         tables,
         models,
+        shapes,
         steps: BTreeMap::new(),
     }
 }

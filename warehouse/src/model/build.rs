@@ -96,7 +96,8 @@ impl Warehouse {
             self.current_release(&Environment::default()).await?
         };
         let planned = plan_all(project, raw_schemas, Depth::Types)?;
-        let raw_schemas = landed_schemas(raw_schemas)?;
+        let declared = raw_schemas;
+        let raw_schemas = landed_schemas(declared)?;
         let raw = self.landed(&raw_schemas).await?;
         let raw_at = raw.iter().map(|(name, snapshot)| (name.clone(), snapshot.at()));
         let raw_at: BTreeMap<String, TableAt> = raw_at.collect();
@@ -116,7 +117,7 @@ impl Warehouse {
             reports: Vec::new(),
         };
         build.run(&selected).await;
-        let Build { inputs, mut bases, raw_at, reports, .. } = build;
+        let Build { inputs, mut bases, plans, raw_at, reports, .. } = build;
         write_check_results(self, &reports, options).await?;
         let mut report = BuildReport { release: None, models: reports };
         if !report.is_ok() {
@@ -128,6 +129,13 @@ impl Warehouse {
         let beside = prod.as_ref().map(|release| release.number);
         let moved = standing.as_ref().is_some_and(|release| release.beside != beside);
         if moved || changed(standing.as_ref(), &tables, &bases) {
+            let mut shapes = project.lineage(declared)?.shapes();
+            let old = prod.iter().chain(&standing).flat_map(|release| &release.shapes);
+            // A table that other SQL built, and that was not selected, is what it was.
+            shapes.extend(old.filter_map(|(name, shape)| {
+                let basis = bases.get(name)?;
+                (plans.get(name) != Some(&basis.plan)).then(|| (name.clone(), shape.clone()))
+            }));
             let release = Release {
                 number: standing.map_or(0, |release| release.number).saturating_add(1),
                 created_at: options.now,
@@ -136,6 +144,7 @@ impl Warehouse {
                 beside,
                 tables,
                 models: bases,
+                shapes,
                 steps: inputs.steps,
             };
             self.publish(environment, &release).await?;

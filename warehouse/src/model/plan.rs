@@ -12,6 +12,7 @@ use super::build::{begin, digests};
 use super::columns::{self, ColumnChange};
 use super::definition::Model;
 use super::header::Kind;
+use super::lineage::Felt;
 use super::planning::{Depth, plan_all};
 use super::project::{Project, landed_schemas};
 use crate::release::{Basis, Difference, Release, TableAt};
@@ -37,6 +38,8 @@ pub struct PlannedModel {
     pub forecast: Forecast,
     /// Columns that would be added, removed or retyped.
     pub columns: Vec<ColumnChange>,
+    /// What may differ in it because the SQL did, its own or that of a model before it.
+    pub felt: Felt,
 }
 
 /// What a build would do with a model.
@@ -109,6 +112,8 @@ impl Warehouse {
             self.current_release(&Environment::default()).await?
         };
         let (models, bases) = begin(project, standing.as_ref(), prod.as_ref());
+        let shapes = prod.iter().chain(&standing).flat_map(|release| release.shapes.clone());
+        let mut felt = project.lineage(raw_schemas)?.felt_since(&shapes.collect());
         let mut stands: BTreeMap<String, TableAt> = raw.collect();
         stands.extend(models);
         let runs = BTreeSet::new();
@@ -134,7 +139,9 @@ impl Warehouse {
                 let old = self.stands_at(project, &model.name, &old).await?;
                 changes = columns::changes(&old.schema(), new);
             }
-            plan.models.push(PlannedModel { name: model.name.clone(), forecast, columns: changes });
+            let felt = felt.remove(&model.name).filter(|_| forecast.runs()).unwrap_or_default();
+            let name = model.name.clone();
+            plan.models.push(PlannedModel { name, forecast, columns: changes, felt });
         }
         Ok(plan)
     }

@@ -160,12 +160,7 @@ impl ProjectDiff {
             let Some(table) = after.table(name).or_else(|| before.table(name)) else { continue };
             let columns = touched.columns_of(table);
             let rows = touched.rows_of(table);
-            for column in &columns {
-                touched.columns.insert((name.clone(), column.clone()));
-            }
-            if rows {
-                touched.rows.insert(name.clone());
-            }
+            touched.add(name, &columns, rows);
             let is_new = self.added.contains(name);
             if breaks || (!is_new && (rows || !columns.is_empty())) {
                 let destination = model.header.destination.clone();
@@ -179,7 +174,7 @@ impl ProjectDiff {
 
 /// What differs or may differ so far.
 #[derive(Default)]
-struct Touched {
+pub(super) struct Touched {
     columns: BTreeSet<(String, String)>,
     /// Tables in which other rows may be, and so other values everywhere.
     rows: BTreeSet<String>,
@@ -192,12 +187,23 @@ impl Touched {
         column.is_some_and(|column| self.columns.contains(&column))
     }
 
-    fn columns_of(&self, table: &TableLineage) -> Vec<String> {
+    pub(super) fn add(&mut self, table: &str, columns: &[String], rows: bool) {
+        for column in columns {
+            self.columns.insert((table.to_owned(), column.clone()));
+        }
+        if rows {
+            self.rows.insert(table.to_owned());
+        }
+    }
+
+    /// The columns of a table that come from what differs.
+    pub(super) fn columns_of(&self, table: &TableLineage) -> Vec<String> {
         let columns = table.columns.iter().filter(|c| c.edges.iter().any(|edge| self.has(edge)));
         columns.map(|column| column.name.clone()).collect()
     }
 
-    fn rows_of(&self, table: &TableLineage) -> bool {
+    /// Whether what differs decides about the rows of a table.
+    pub(super) fn rows_of(&self, table: &TableLineage) -> bool {
         table.rows.iter().any(|edge| self.has(edge))
             || table.inputs.iter().any(|input| self.rows.contains(input))
     }

@@ -9,6 +9,7 @@ mod diff;
 mod edge;
 mod expression;
 mod graph;
+mod shape;
 mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ use futures::FutureExt as _;
 pub use diff::{Affected, ColumnChange, ModelChange, ProjectDiff};
 pub use edge::{Class, Edge, Edges, Source};
 pub use graph::{Direction, Link, Node, Walk};
+pub use shape::{Felt, Shape};
 
 use self::trace::{Traced, Tracer};
 use super::check::{table_schema, words};

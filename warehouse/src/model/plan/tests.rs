@@ -69,6 +69,30 @@ async fn a_plan_says_why_and_the_build_does_it() {
     assert_eq!(plan.models[2].forecast, Forecast::MayRun(vec!["fct_orders".to_owned()]));
     let columns: Vec<String> = plan.models[1].columns.iter().map(ToString::to_string).collect();
     assert_eq!(columns, ["`note` from text to int32", "`extra` added, bigint"]);
+    let felt = |plan: &BuildPlan| -> Vec<(String, Vec<String>, bool)> {
+        let models = plan.models.iter().filter(|model| model.felt != Felt::default());
+        models.map(|m| (m.name.clone(), m.felt.columns.clone(), m.felt.rows)).collect()
+    };
+    // Nobody reads the note.
+    let note = vec![("fct_orders".to_owned(), vec!["note".to_owned()], false)];
+    assert_eq!(felt(&plan), note);
+    house.rewrite(
+        MODELS[1].0,
+        "select order_id, cast(total_amount + 1 as decimal(18, 4)) as total_amount, '' as note from stg_shop__orders",
+    );
+    let both = ["total_amount", "note"].map(str::to_owned).to_vec();
+    let sum = ("agg_totals".to_owned(), vec!["total_amount".to_owned()], false);
+    assert_eq!(felt(&house.plan("prod", &[]).await), [("fct_orders".to_owned(), both, false), sum]);
+    house.rewrite(
+        MODELS[1].0,
+        "select order_id, total_amount, 'note of ' || order_id as note from stg_shop__orders where total_amount > 1",
+    );
+    let rows = ["fct_orders", "agg_totals"].map(|name| (name.to_owned(), Vec::new(), true));
+    assert_eq!(felt(&house.plan("prod", &[]).await), rows);
+    house.rewrite(
+        MODELS[1].0,
+        "select order_id, total_amount, length(order_id) as note, 1 as extra from stg_shop__orders",
+    );
 
     let before = house.current("prod").await;
     let part = house.plan("prod", &["fct_orders"]).await;
