@@ -99,9 +99,11 @@ fn a_change_is_planned_tried_compared_promoted_and_taken_back() {
 
 /// A model that needs no data; `number` is what it holds.
 fn race_model(project: &Project, number: usize) {
-    let text = format!("-- One row.\n--! kind = \"full\"\nselect {number} as number\n");
+    let text = format!(
+        "-- One row.\n--! kind = \"full\"\n--! key = [\"number\"]\nselect {number} as number\n"
+    );
     project.write("sql/marts/agg_first.sql", &text);
-    let text = "-- One row.\n--! kind = \"full\"\nselect number * 2 as number from agg_first\n";
+    let text = "-- One row.\n--! kind = \"full\"\n--! key = [\"number\"]\nselect number * 2 as number from agg_first\n";
     project.write("sql/marts/agg_second.sql", text);
 }
 

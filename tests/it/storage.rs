@@ -184,7 +184,9 @@ fn what_was_built_aside_on_s3_is_promoted_by_the_server_and_outlives_its_environ
     let shop = Shop::open(1, NIGHT, "");
     let project = project(&shop, &s3, "promoted");
     let build = |number: u32, environment: &str| {
-        let text = format!("-- One row.\n--! kind = \"full\"\nselect {number} as number\n");
+        let text = format!(
+            "-- One row.\n--! kind = \"full\"\n--! key = [\"number\"]\nselect {number} as number\n"
+        );
         project.write("sql/marts/agg_first.sql", &text);
         project.run(&["build", "agg_first", "--env", environment]).succeeded();
     };

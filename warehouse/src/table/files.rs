@@ -65,6 +65,13 @@ impl DataFile {
             clustering_provider: None,
         }
     }
+
+    /// The smallest and the largest text of a column, where they are known.
+    pub(super) fn text_bounds(&self, column: &str) -> Option<(String, String)> {
+        let stats: Value = serde_json::from_str(&self.stats).ok()?;
+        let text = |bound: &str| Some(stats.get(bound)?.get(column)?.as_str()?.to_owned());
+        Some((text("minValues")?, text("maxValues")?))
+    }
 }
 
 /// How rows are cut into files.

@@ -10,6 +10,7 @@ mod log;
 mod name;
 mod rewrite;
 mod snapshot;
+mod stage;
 mod staged;
 mod step;
 mod types;
@@ -18,13 +19,10 @@ mod widened;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionContext;
-use futures::TryStreamExt as _;
 use object_store::ObjectStore;
 use tokio::sync::Mutex;
 
@@ -38,6 +36,7 @@ pub(crate) use self::files::{DataFile, FileWriter, Layout, remove};
 pub(crate) use self::hash::{Bag, row_hashes};
 pub(crate) use self::log::{Change, Log, files_of};
 pub(crate) use self::snapshot::provider;
+use self::stage::drain;
 pub(crate) use self::step::Side;
 pub(crate) use self::types::{fit, merge, stored_type};
 pub(crate) use self::widened::widened;
@@ -155,83 +154,6 @@ impl Table {
         self.snapshot().await?.ok_or(Error::Missing { table, version: None })?.provider()
     }
 
-    /// Writes the rows of `stream` into files that nobody sees until they are committed.
-    ///
-    /// The table need not exist and is not touched. Fails with [`Error::Column`] for a type that
-    /// cannot be stored; files written before a failure are removed.
-    pub async fn stage(&self, stream: SendableRecordBatchStream) -> Result<Staged> {
-        self.stage_all(vec![stream]).await
-    }
-
-    /// Like [`Table::stage`] for the partitions of one plan, each written by its own task.
-    ///
-    /// All streams must have one schema. Order is kept within a stream only.
-    pub async fn stage_all(&self, streams: Vec<SendableRecordBatchStream>) -> Result<Staged> {
-        self.stage_laid_out(streams, &Layout::default()).await
-    }
-
-    /// Like [`Table::stage_all`], cut into files as `layout` says.
-    pub(crate) async fn stage_laid_out(
-        &self,
-        streams: Vec<SendableRecordBatchStream>,
-        layout: &Layout,
-    ) -> Result<Staged> {
-        let table = self.inner.name.to_string();
-        let Some(first) = streams.first() else {
-            return Err(Error::Column {
-                table,
-                column: "*".to_owned(),
-                reason: "nothing to write".to_owned(),
-            });
-        };
-        let schema = stored_schema(&table, &first.schema())?;
-        let mut tasks = tokio::task::JoinSet::new();
-        for stream in streams {
-            let writer = self.writer(&schema).laid_out(layout.clone());
-            tasks.spawn(drain(table.clone(), writer, stream));
-        }
-        let mut files = Vec::new();
-        let mut bag = Bag::default();
-        let mut failure = None;
-        while let Some(ended) = tasks.join_next().await {
-            match ended {
-                Ok(Ok((written, held))) => {
-                    files.extend(written);
-                    bag = bag.plus(held);
-                }
-                Ok(Err(error)) => failure = failure.or(Some(error)),
-                Err(error) => {
-                    let error = datafusion::error::DataFusionError::External(Box::new(error));
-                    failure = failure.or(Some(Error::engine(format!("writing `{table}`"))(error)));
-                }
-            }
-        }
-        if let Some(error) = failure {
-            remove(&self.objects(), &files).await;
-            return Err(error);
-        }
-        files.sort_by(|a: &DataFile, b| a.path.cmp(&b.path));
-        Ok(Staged::new(self.clone(), schema, files).counted(bag))
-    }
-
-    /// Stages batches that are already in memory.
-    pub async fn stage_batches(
-        &self,
-        schema: &SchemaRef,
-        batches: &[RecordBatch],
-    ) -> Result<Staged> {
-        let schema = stored_schema(&self.inner.name.to_string(), schema)?;
-        let mut writer = self.writer(&schema);
-        for batch in batches {
-            if let Err(error) = writer.write(batch).await {
-                writer.abandon().await;
-                return Err(error);
-            }
-        }
-        let files = writer.finish().await?;
-        Ok(Staged::new(self.clone(), schema, files))
-    }
-
     pub(crate) fn writer(&self, schema: &SchemaRef) -> FileWriter {
         FileWriter::new(self.inner.name.to_string(), self.objects(), Arc::clone(schema))
     }
@@ -246,36 +168,6 @@ impl Table {
 
     pub(crate) fn log(&self) -> &Mutex<Log> {
         &self.inner.log
-    }
-}
-
-/// Writes a stream and counts what it holds, in the form in which it is stored.
-async fn drain(
-    table: String,
-    mut writer: FileWriter,
-    mut stream: SendableRecordBatchStream,
-) -> Result<(Vec<DataFile>, Bag)> {
-    let mut bag = Bag::default();
-    loop {
-        let batch = match stream.try_next().await {
-            Ok(Some(batch)) => batch,
-            Ok(None) => return writer.finish().await.map(|files| (files, bag)),
-            Err(source) => {
-                writer.abandon().await;
-                return Err(Error::engine(format!("computing `{table}`"))(source));
-            }
-        };
-        let written = match fit(&table, &batch, writer.schema()) {
-            Ok(batch) => bag
-                .add(&batch)
-                .map_err(Error::engine(format!("counting `{table}`")))
-                .and(writer.write(&batch).await),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = written {
-            writer.abandon().await;
-            return Err(error);
-        }
     }
 }
 

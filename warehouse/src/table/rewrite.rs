@@ -15,14 +15,14 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use super::files::{DataFile, FileWriter, remove};
 use super::hash::Bag;
 use super::step::FOLDER;
-use super::{Snapshot, Table};
+use super::{Layout, Snapshot, Table};
 use crate::{Error, Result};
 
 /// Files that are looked at at a time.
 const FILES_AT_A_TIME: usize = 4;
-/// With more files than this below [`SMALL_FILE_BYTES`], all those are gathered.
-pub(super) const SMALL_FILES: usize = 24;
-pub(super) const SMALL_FILE_BYTES: u64 = 1 << 20;
+/// With more files than this that have fewer rows than [`SMALL_FILE_ROWS`], all those are gathered.
+const SMALL_FILES: usize = 24;
+const SMALL_FILE_ROWS: u64 = 16_384;
 
 /// Where the rows are that will go.
 #[derive(Debug)]
@@ -62,12 +62,29 @@ impl Snapshot {
         Hits { files: self.data_files().iter().map(|f| (f.clone(), Bag::default())).collect() }
     }
 
-    /// Finds the rows for which `goes` is true.
-    pub(crate) async fn find(&self, session: &SessionContext, goes: &Expr) -> Result<Hits> {
+    /// Finds the rows for which `goes` is true, which have a value of `within` in a column of text:
+    /// the column, the least value, the greatest.
+    pub(crate) async fn find(
+        &self,
+        session: &SessionContext,
+        goes: &Expr,
+        within: Option<(&str, &str, &str)>,
+    ) -> Result<Hits> {
+        let may_have = |file: &DataFile| {
+            let Some((column, low, high)) = within else { return true };
+            let bounds = file.text_bounds(column);
+            bounds.is_none_or(|(least, most)| low <= most.as_str() && least.as_str() <= high)
+        };
         let looked: Vec<_> = self
             .data_files()
             .iter()
-            .map(|file| self.hits_in(session, file.clone(), goes.clone()).boxed())
+            .map(|file| {
+                if may_have(file) {
+                    self.hits_in(session, file.clone(), goes.clone()).boxed()
+                } else {
+                    futures::future::ready(Ok((file.clone(), Bag::default()))).boxed()
+                }
+            })
             .collect();
         let files = futures::stream::iter(looked).buffered(FILES_AT_A_TIME).try_collect().await?;
         Ok(Hits { files })
@@ -90,7 +107,7 @@ impl Snapshot {
     }
 
     /// Writes what stays when the rows found by [`Snapshot::find`] go. `table` is where new files
-    /// are written, `order` the columns in which rows are stored.
+    /// are written, `order` the columns in which rows are stored, `layout` how they are cut.
     pub(crate) async fn without(
         &self,
         session: &SessionContext,
@@ -98,12 +115,15 @@ impl Snapshot {
         goes: &Expr,
         hits: Hits,
         order: &[String],
+        layout: &Layout,
     ) -> Result<Stays> {
-        let small = |file: &DataFile| file.bytes < SMALL_FILE_BYTES;
-        let gather = hits.files.iter().filter(|(file, _)| small(file)).count() > SMALL_FILES;
+        let small = |file: &DataFile| file.rows < SMALL_FILE_ROWS;
+        // Files of a partition each are small by nature.
+        let gather = layout.partition_by.is_empty()
+            && hits.files.iter().filter(|(file, _)| small(file)).count() > SMALL_FILES;
         let mut stays = Stays::default();
         let mut gathered = Vec::new();
-        let rewrite = Rewrite { base: self, session, table, goes };
+        let rewrite = Rewrite { base: self, session, table, goes, layout };
         for (file, gone) in hits.files {
             let left = file.rows.saturating_sub(gone.rows());
             let written = if gather && small(&file) {
@@ -153,6 +173,7 @@ struct Rewrite<'a> {
     session: &'a SessionContext,
     table: &'a Table,
     goes: &'a Expr,
+    layout: &'a Layout,
 }
 
 const GOES: &str = "_goes";
@@ -161,7 +182,7 @@ impl Rewrite<'_> {
     /// Writes the rows of `files`; sorted, or in the order of the one file.
     async fn split(&self, files: &[DataFile], order: &[String]) -> Result<Split> {
         let schema = self.base.schema();
-        let mut stays = self.table.writer(&schema);
+        let mut stays = self.table.writer(&schema).laid_out(self.layout.clone());
         let mut goes = self.table.writer(&schema).below(FOLDER);
         match self.write(files, order, &mut stays, &mut goes).await {
             Ok(()) => {}

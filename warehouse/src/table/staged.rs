@@ -11,19 +11,22 @@ use std::time::Duration;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use deltalake::kernel::Action;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::files::DataFile;
 use super::hash::Bag;
 use super::log::{Change, Log, files_of};
-use super::rewrite::{SMALL_FILE_BYTES, SMALL_FILES, Stays};
+use super::rewrite::Stays;
 use super::snapshot::provider;
 use super::step::Step;
 use super::types::merge;
 use super::{Table, remove};
 use crate::release::TableAt;
 use crate::{Error, Result};
+
+/// With more files than this below [`SMALL_FILE_BYTES`], an upsert gathers all those.
+const SMALL_FILES: usize = 24;
+const SMALL_FILE_BYTES: u64 = 1 << 20;
 
 /// How often a rewrite is computed anew after losing a race.
 const REWRITES: u64 = 60;
@@ -311,7 +314,7 @@ fn touched(standing: &[DataFile], staged: &[DataFile], key: Option<&str>) -> Vec
     let Some(key) = key else { return Vec::new() };
     let range = staged
         .iter()
-        .map(|file| text_bounds(file, key))
+        .map(|file| file.text_bounds(key))
         .reduce(|a, b| {
             let ((a_low, a_high), (b_low, b_high)) = (a?, b?);
             Some((a_low.min(b_low), a_high.max(b_high)))
@@ -320,17 +323,11 @@ fn touched(standing: &[DataFile], staged: &[DataFile], key: Option<&str>) -> Vec
     let small = standing.iter().filter(|file| file.bytes < SMALL_FILE_BYTES).count();
     let compact = small > SMALL_FILES;
     let hit = |file: &&DataFile| {
-        let overlaps = match (&range, text_bounds(file, key)) {
+        let overlaps = match (&range, file.text_bounds(key)) {
             (Some((low, high)), Some((least, most))) => *low <= most && least <= *high,
             _ => !staged.is_empty(), // unknown bounds: it may hold any key
         };
         overlaps || (compact && file.bytes < SMALL_FILE_BYTES)
     };
     standing.iter().filter(hit).cloned().collect()
-}
-
-fn text_bounds(file: &DataFile, key: &str) -> Option<(String, String)> {
-    let stats: Value = serde_json::from_str(&file.stats).ok()?;
-    let text = |bound: &str| Some(stats.get(bound)?.get(key)?.as_str()?.to_owned());
-    Some((text("minValues")?, text("maxValues")?))
 }

@@ -14,6 +14,7 @@ use datafusion::common::DataFusionError;
 use datafusion::logical_expr::{LogicalPlan, not};
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
 use datafusion::prelude::{DataFrame, Expr, ident};
 
@@ -43,8 +44,9 @@ const BATCH_ROWS: &str = "8192";
 /// Rows of a batch once memory was short.
 const ROWS_WHEN_STARVED: &str = "1024";
 
-/// Rows of a file of a table of which parts are replaced.
-const FILE_ROWS: u64 = 262_144;
+/// Rows of a file of a table of which parts are replaced: what changes of a night lies in few of
+/// them, and what is written anew for it is little.
+const FILE_ROWS: u64 = 65_536;
 
 /// How much is tried at a time, the more careful the later in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -284,7 +286,10 @@ impl<'a> Task<'a> {
         let goes = wanted(&keep, &columns.collect::<Keys>());
         // Late filters: of a file only the key is decoded until a row is wanted.
         scope.set("datafusion.execution.parquet.pushdown_filters", "true")?;
-        let hits = base.find(scope.session(), &goes).await?;
+        let first = self.model.header.changed_by.first().map(String::as_str);
+        let within = keep.keys().and_then(KeySet::text_bounds).zip(first);
+        let within = within.map(|((low, high), column)| (column, low, high));
+        let hits = base.find(scope.session(), &goes, within).await?;
         rows_read += hits.rows();
         if hits.rows() > base.rows() / 3 {
             let why = Why::TooMany { rows: hits.rows(), of: base.rows() };
@@ -308,7 +313,10 @@ impl<'a> Task<'a> {
         }
         let table = staged.table().clone();
         let order = self.model.header.order();
-        let stays = match base.without(scope.session(), &table, &goes, hits, &order).await {
+        let stays = match base
+            .without(scope.session(), &table, &goes, hits, &order, &layout(self.model))
+            .await
+        {
             Ok(stays) => stays,
             Err(error) => return discard(staged, error.into()).await,
         };
@@ -342,7 +350,10 @@ impl<'a> Task<'a> {
             self.inputs.warehouse.table(&self.model.table_name().built_in(self.environment));
         let context = scope.session().task_ctx();
         let plan = frame.create_physical_plan().await.map_err(failed())?;
-        let plan = sorted(plan, &self.model.header.order()).map_err(failed())?;
+        let mut plan = sorted(plan, &self.model.header.order()).map_err(failed())?;
+        if layout(self.model).file_rows.is_some() {
+            plan = in_one_order(plan);
+        }
         let streams = execute_stream_partitioned(Arc::clone(&plan), context).map_err(failed())?;
         let staged = table.stage_laid_out(streams, &layout(self.model)).await?;
         Ok((staged, rows_read(&plan)))
@@ -484,7 +495,7 @@ pub(super) async fn discard<T>(staged: Staged, stop: Stop) -> Result<T, Stop> {
 }
 
 /// How the rows of a model are cut into files.
-fn layout(model: &Model) -> Layout {
+pub(super) fn layout(model: &Model) -> Layout {
     let grows = !model.header.changed_by.is_empty();
     Layout {
         partition_by: model.header.partition_by.clone(),
@@ -508,6 +519,17 @@ fn sorted(
         return Ok(plan);
     }
     Ok(Arc::new(SortExec::new(order, plan).with_preserve_partitioning(true)))
+}
+
+/// The sorted partitions as one, so that of the files each has a range of its own.
+fn in_one_order(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    if plan.properties().output_partitioning().partition_count() < 2 {
+        return plan;
+    }
+    match plan.properties().output_ordering().cloned() {
+        Some(order) => Arc::new(SortPreservingMergeExec::new(order, plan)),
+        None => plan,
+    }
 }
 
 /// Rows that came out of the tables of a plan that ran.

@@ -15,7 +15,7 @@ use datafusion::prelude::{DataFrame, ident};
 use futures::TryStreamExt as _;
 use rustc_hash::FxHashSet;
 
-use super::compute::{Done, Task};
+use super::compute::{Done, Task, layout};
 use super::failure::Stop;
 use super::way::{Choice, Way, choose};
 use crate::model::checks::CheckResult;
@@ -78,7 +78,10 @@ pub(super) async fn append(
     let hits = base.find_nothing();
     let table = staged.table().clone();
     let order = task.model.header.order();
-    let stays = match base.without(scope.session(), &table, &nothing, hits, &order).await {
+    let stays = match base
+        .without(scope.session(), &table, &nothing, hits, &order, &layout(task.model))
+        .await
+    {
         Ok(stays) => stays,
         Err(error) => return super::compute::discard(staged, error.into()).await,
     };
@@ -165,13 +168,15 @@ pub(super) async fn versions(
     let keys = Keep::of(KeySet::Changed { hashes: ended, bounds: None });
     let named = task.model.header.key.iter().map(String::as_str).chain([VALID_FROM]).map(ident);
     let goes = wanted(&keys, &named.collect::<Vec<_>>());
-    let hits = base.find(scope.session(), &goes).await?;
+    let hits = base.find(scope.session(), &goes, None).await?;
     let table = staged.table().clone();
     let order = task.model.header.order();
-    let stays = match base.without(scope.session(), &table, &goes, hits, &order).await {
-        Ok(stays) => stays,
-        Err(error) => return super::compute::discard(staged, error.into()).await,
-    };
+    let stays =
+        match base.without(scope.session(), &table, &goes, hits, &order, &layout(task.model)).await
+        {
+            Ok(stays) => stays,
+            Err(error) => return super::compute::discard(staged, error.into()).await,
+        };
     let staged = task.audit(scope, staged.beside(stays), None, checks).await?;
     let rows = staged.rows();
     let (at, step) = staged.commit_step(Some(at)).await?;

@@ -55,6 +55,16 @@ impl KeySet {
         }
     }
 
+    /// The least and the greatest text of the first part of the key, where they are known.
+    pub(crate) fn text_bounds(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Changed { bounds: Some((low, high)), .. } => {
+                low.try_as_str().flatten().zip(high.try_as_str().flatten())
+            }
+            _ => None,
+        }
+    }
+
     /// Whether there is surely none.
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == Some(0)
