@@ -5,6 +5,10 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::prelude::{ident, lit};
+use futures::TryStreamExt as _;
+use object_store::ObjectStore as _;
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use proptest::prop_assert_eq;
 use url::Url;
@@ -208,4 +212,54 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_in_order_is_dealt_out_to_files_that_each_have_a_range() {
+    let house = house("memory:///");
+    let table = house.table(&TableName::model(Layer::Marts, "fct_x"));
+    let all: Vec<(String, i64)> = (0..950).map(|n| (format!("k{n:04}"), n)).collect();
+    let batches: Vec<_> = all.chunks(64).map(|some| Ok(rows(some))).collect();
+    let stream = futures::stream::iter(batches);
+    let stream = Box::pin(RecordBatchStreamAdapter::new(schema(), stream));
+    let layout = Layout { file_rows: Some(100), ..Layout::default() };
+    let staged = table.stage_laid_out(vec![stream], &layout).await.unwrap();
+    let whole = stage(&table, &all).await;
+    assert_eq!(staged.rows(), 950);
+    assert_eq!(scan(&house, staged.provider().unwrap()).await, all);
+    whole.discard().await;
+    staged.commit_replace().await.unwrap();
+    let snapshot = table.snapshot().await.unwrap().unwrap();
+    let mut ranges: Vec<_> = snapshot
+        .data_files()
+        .iter()
+        .map(|file| (file.text_bounds("k").unwrap(), file.rows))
+        .collect();
+    ranges.sort();
+    assert_eq!(ranges.len(), 10);
+    assert!(ranges.iter().all(|(_, rows)| *rows <= 100));
+    assert!(ranges.windows(2).all(|pair| pair[0].0.1 < pair[1].0.0), "{ranges:?}");
+
+    // Of one row only its own file is looked at, and a range that leaves it out hides it.
+    let session = house.session().unwrap();
+    let goes = ident("k").eq(lit("k0450"));
+    let hits = |low, high| snapshot.find(&session, &goes, Some(("k", low, high)));
+    assert_eq!(hits("k0450", "k0450").await.unwrap().rows(), 1);
+    assert_eq!(hits("k0600", "k0700").await.unwrap().rows(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_breaks_off_leaves_no_file() {
+    let house = house("memory:///");
+    let table = house.table(&TableName::model(Layer::Marts, "fct_x"));
+    let all: Vec<(String, i64)> = (0..300).map(|n| (format!("k{n:04}"), n)).collect();
+    let broken = datafusion::error::DataFusionError::Execution("gone".to_owned());
+    let batches = all.chunks(64).map(|some| Ok(rows(some))).chain([Err(broken)]);
+    let stream = futures::stream::iter(batches.collect::<Vec<_>>());
+    let stream = Box::pin(RecordBatchStreamAdapter::new(schema(), stream));
+    let layout = Layout { file_rows: Some(100), ..Layout::default() };
+    let error = table.stage_laid_out(vec![stream], &layout).await.unwrap_err();
+    assert!(error.to_string().contains("computing `fct_x`"), "{error}");
+    let left: Vec<_> = house.store().objects().list(None).try_collect().await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
 }
