@@ -9,8 +9,8 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use warehouse::{
-    BuildEvent, BuildOptions, BuildReport, CheckStatus, Environment, ModelReport, ModelStatus,
-    Outcome, Project, ReadAt, Verified, Warehouse, Way,
+    Backfill, BuildEvent, BuildOptions, BuildReport, CheckStatus, Environment, ModelReport,
+    ModelStatus, Outcome, Project, ReadAt, Verified, Warehouse, Way,
 };
 
 use crate::{
@@ -36,6 +36,8 @@ pub struct Building<'a> {
     pub run_id: &'a str,
     /// Compute the models whole, whatever changed.
     pub whole: bool,
+    /// Compute what hangs together with orders month by month.
+    pub backfill: Option<&'a Backfill>,
     /// The run's clock.
     pub clock: Clock,
     /// Asks to stop.
@@ -85,6 +87,7 @@ pub async fn run(building: &Building<'_>, select: &[String]) -> Result<Built, Fa
     let options = BuildOptions {
         environment: building.environment.clone(),
         whole: building.whole,
+        backfill: building.backfill.cloned(),
         select: select.to_vec(),
         run_id: building.run_id.to_owned(),
         now: started_at,
@@ -146,6 +149,12 @@ fn tell(printer: &Printer, model: &ModelReport) {
         let way = match &model.way {
             _ if model.is_same => ", the same as before".to_owned(),
             Some(Way::Keys { keys, .. }) => format!(" of {}", counted(*keys, "changed key")),
+            Some(Way::Months { months, is_outdated: false }) => {
+                format!(" in {}", counted(*months, "month"))
+            }
+            Some(Way::Months { months, is_outdated: true }) => {
+                format!(" in {}; the next build computes it whole", counted(*months, "month"))
+            }
             _ => String::new(),
         };
         printer.note(format_args!(

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use warehouse::{Project, Warehouse};
+use warehouse::{Backfill, Project, Warehouse};
 
 use crate::{
     build::{self, Building, Built},
@@ -348,12 +348,18 @@ impl Run<'_> {
         self.house.printer.note("build");
         let mut attempt = 1;
         let result = loop {
+            // What this very run began goes on.
+            let backfill = match &step.backfill {
+                Some(_) if attempt > 1 => Some(Backfill::Resume),
+                asked => asked.clone(),
+            };
             let building = Building {
                 warehouse: &self.house.warehouse,
                 project: &self.house.project,
                 environment: &step.environment,
                 run_id: &self.report.run_id,
                 whole: step.full,
+                backfill: backfill.as_ref(),
                 clock: self.house.clock,
                 stop: self.stop,
                 printer: &self.house.printer,

@@ -112,6 +112,9 @@ pub struct Build {
     /// Compute them whole, whatever changed.
     #[serde(default)]
     pub full: bool,
+    /// Compute what hangs together with orders month by month; never in a job file.
+    #[serde(skip)]
+    pub backfill: Option<warehouse::Backfill>,
     /// Where; jobs always build `prod`.
     #[serde(skip)]
     pub environment: warehouse::Environment,

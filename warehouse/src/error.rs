@@ -174,6 +174,14 @@ pub enum Error {
         /// What may have been meant.
         hint: Option<String>,
     },
+    /// A backfill cannot begin or go on.
+    #[error("{what}")]
+    Backfill {
+        /// Why not.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
     /// A selection by pattern, tag or path that no model fits.
     #[error("no model fits `{pattern}`")]
     NothingSelected {
@@ -222,6 +230,7 @@ impl Error {
             | Self::Query { .. }
             | Self::UnknownModel { .. }
             | Self::UnknownColumn { .. }
+            | Self::Backfill { .. }
             | Self::NothingSelected { .. }
             | Self::TestFile { .. } => ErrorKind::Config,
             Self::Storage { .. } => self.cause().map_or(ErrorKind::Busy, Cause::kind),
@@ -265,6 +274,7 @@ impl Error {
             Self::IsProd(_) => {
                 return Some("`inkhouse environments` lists the others".to_owned());
             }
+            Self::Backfill { hint, .. } => return Some(hint.clone()),
             Self::NotBuilt { model } => return Some(format!("build `+{model}` first")),
             Self::Query { hint, .. }
             | Self::UnknownModel { hint, .. }

@@ -130,6 +130,7 @@ impl House {
             environment: env(environment),
             select: select.iter().map(|name| (*name).to_owned()).collect(),
             whole: false,
+            backfill: None,
             run_id: format!("run-{}", self.runs),
             now: DateTime::<Utc>::UNIX_EPOCH,
             parallel: 2,

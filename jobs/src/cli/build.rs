@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use clap::Args;
+use warehouse::{Backfill, Month};
 
 use super::{Context, environment::EnvironmentArgument};
 use crate::{build::Building, failure::Failure, quantity::counted, run, spec};
@@ -13,8 +14,20 @@ pub(super) struct Arguments {
     #[arg(value_name = "SELECT", allow_hyphen_values = false)]
     select: Vec<String>,
     /// Compute the selected models whole, whatever changed
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["from", "resume"])]
     full: bool,
+    /// Compute what hangs together with orders anew from this month (2025-01), month by month
+    #[arg(long, value_name = "MONTH")]
+    from: Option<Month>,
+    /// The last of these months; the newest without
+    #[arg(long, value_name = "MONTH", requires = "from")]
+    to: Option<Month>,
+    /// Go on with months that were cut off
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    resume: bool,
+    /// Forget what was cut off, and begin again
+    #[arg(long, requires = "from")]
+    afresh: bool,
     /// Then compute every selected model anew and compare all rows with its table; writes nothing
     #[arg(long)]
     verify: bool,
@@ -31,6 +44,11 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     job.builds = vec![spec::Build {
         models: arguments.select.clone(),
         full: arguments.full,
+        backfill: match arguments.from {
+            Some(from) if arguments.afresh => Some(Backfill::Afresh(from, arguments.to)),
+            Some(from) => Some(Backfill::Months(from, arguments.to)),
+            None => arguments.resume.then_some(Backfill::Resume),
+        },
         environment: environment.clone(),
     }];
     let (report, ended) = run::unlocked(&house, &job, &context.stop).await;
@@ -54,6 +72,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
         environment: &environment,
         run_id: &report.run_id,
         whole: false,
+        backfill: None,
         clock: house.clock,
         stop: &context.stop,
         printer: &context.printer,

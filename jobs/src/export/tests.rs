@@ -174,6 +174,7 @@ impl House {
         let options = BuildOptions {
             environment: warehouse::Environment::default(),
             whole: false,
+            backfill: None,
             select: Vec::new(),
             run_id: "build".to_owned(),
             now: NIGHT.parse().unwrap(),

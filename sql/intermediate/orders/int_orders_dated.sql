@@ -3,6 +3,7 @@
 --! kind       = "merge"
 --! key        = ["order_id"]
 --! changed_by = ["order_id"]
+--! dated_by   = "order_date"
 --! not_null   = ["order_date", "currency_code", "is_cancelled"]
 with
 

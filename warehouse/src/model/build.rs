@@ -5,9 +5,12 @@
 //! model fails, its table stays, what reads it is skipped, the others go on, and nothing is
 //! released: readers keep the release before.
 
+mod backfill;
+mod calendar;
 mod compute;
 mod failure;
 mod history;
+mod months;
 mod report;
 pub(super) mod schedule;
 mod verify;
@@ -20,6 +23,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::SchemaRef;
 
+pub use self::backfill::{Backfill, Month};
+use self::backfill::{Progress, Start};
+use self::calendar::Calendar;
 pub(crate) use self::history::opened;
 use self::report::write_check_results;
 pub use self::report::{BuildEvent, BuildReport, Failure, ModelReport, ModelStatus};
@@ -51,6 +57,8 @@ pub struct BuildOptions {
     pub select: Vec<String>,
     /// Compute the selected models whole, whatever changed.
     pub whole: bool,
+    /// Compute what hangs together with orders month by month.
+    pub backfill: Option<Backfill>,
     /// The run, for `ops.check_results` and the release.
     pub run_id: String,
     /// The run's clock.
@@ -67,6 +75,7 @@ impl fmt::Debug for BuildOptions {
             .field("environment", &self.environment)
             .field("select", &self.select)
             .field("whole", &self.whole)
+            .field("backfill", &self.backfill)
             .field("run_id", &self.run_id)
             .field("now", &self.now)
             .field("parallel", &self.parallel)
@@ -85,7 +94,8 @@ impl Warehouse {
         raw_schemas: &BTreeMap<String, SchemaRef>,
         options: &BuildOptions,
     ) -> Result<BuildReport> {
-        let selected = project.select(&options.select)?;
+        let select = self.select_of(options).await?;
+        let selected = project.select(&select)?;
         let selected: Vec<&Model> =
             selected.into_iter().filter(|model| model.header.kind != Kind::View).collect();
         let environment = &options.environment;
@@ -98,10 +108,26 @@ impl Warehouse {
         let planned = plan_all(project, raw_schemas, Depth::Types)?;
         let declared = raw_schemas;
         let raw_schemas = landed_schemas(declared)?;
-        let raw = self.landed(&raw_schemas).await?;
-        let raw_at = raw.iter().map(|(name, snapshot)| (name.clone(), snapshot.at()));
-        let raw_at: BTreeMap<String, TableAt> = raw_at.collect();
+        let mut raw = self.landed(&raw_schemas).await?;
+        let mut raw_at = stands(&raw);
         let (models, bases) = begin(project, standing.as_ref(), prod.as_ref());
+        let plans = digests(project, &planned)?;
+        let mut backfill = None;
+        if let Some(asked) = &options.backfill {
+            let start = Start {
+                environment,
+                select: &options.select,
+                release: standing.as_ref().map(|release| release.number),
+                plans: &plans,
+                raw: &raw_at,
+                calendars: self.calendars(project, &models).await?,
+            };
+            let progress = Progress::begin(self, asked, start).await?;
+            // What landed since it was cut off waits for the next build.
+            raw = self.landed_at(&progress.raw().await).await?;
+            raw_at = stands(&raw);
+            backfill = Some(Arc::new(progress));
+        }
         let steps =
             prod.iter().chain(&standing).flat_map(|release| release.steps.clone()).collect();
         let inputs =
@@ -109,11 +135,12 @@ impl Warehouse {
         let mut build = Build {
             inputs,
             options,
-            plans: digests(project, &planned)?,
+            plans,
             bases,
             prod: prod.as_ref(),
             raw_at,
             history: Arc::new(History::load(self, &selected, environment, &options.run_id).await?),
+            backfill: backfill.clone(),
             reports: Vec::new(),
         };
         build.run(&selected).await;
@@ -121,6 +148,7 @@ impl Warehouse {
         write_check_results(self, &reports, options).await?;
         let mut report = BuildReport { release: None, models: reports };
         if !report.is_ok() {
+            // A backfill goes on from there once the cause is gone.
             return Ok(report);
         }
         let mut tables = inputs.models;
@@ -151,7 +179,57 @@ impl Warehouse {
             report.release = Some(release.number);
             (options.on_event)(BuildEvent::Released { number: release.number });
         }
+        if let Some(progress) = backfill {
+            progress.end().await?;
+        }
         Ok(report)
+    }
+
+    /// What to build; a backfill that is gone on with knows it.
+    async fn select_of(&self, options: &BuildOptions) -> Result<Vec<String>> {
+        let known = match &options.backfill {
+            Some(Backfill::Resume) if options.select.is_empty() => {
+                self.unfinished(&options.environment).await?.map(|state| state.select)
+            }
+            _ => None,
+        };
+        Ok(known.unwrap_or_else(|| options.select.clone()))
+    }
+
+    /// The months of the orders, and of whatever else a model dates.
+    async fn calendars(
+        &self,
+        project: &Project,
+        models: &BTreeMap<String, TableAt>,
+    ) -> Result<Vec<Calendar>> {
+        let mut calendars = Vec::new();
+        for model in project.models() {
+            let Some(dated_by) = &model.header.dated_by else { continue };
+            let Some(at) = models.get(&model.name) else {
+                return Err(Error::NotBuilt { model: model.name.clone() });
+            };
+            let table = way::version(self, project, &model.name, at).await?;
+            let key = &model.header.changed_by;
+            calendars.push(Calendar::read(self, &table, key, dated_by).await?);
+        }
+        if calendars.is_empty() {
+            let hint = "say `dated_by` in the header of the model that dates the orders";
+            return Err(backfill::refused("no model says when an order was placed", hint));
+        }
+        Ok(calendars)
+    }
+
+    /// Raw tables at these versions.
+    async fn landed_at(
+        &self,
+        tables: &BTreeMap<String, TableAt>,
+    ) -> Result<BTreeMap<String, Snapshot>> {
+        let mut landed = BTreeMap::new();
+        for (name, at) in tables {
+            let table = super::check::raw_name(name)?;
+            landed.insert(name.clone(), self.table(&table).snapshot_at(at.version).await?);
+        }
+        Ok(landed)
     }
 
     /// The raw tables that exist, all at one moment's newest.
@@ -168,6 +246,10 @@ impl Warehouse {
         }
         Ok(landed)
     }
+}
+
+fn stands(tables: &BTreeMap<String, Snapshot>) -> BTreeMap<String, TableAt> {
+    tables.iter().map(|(name, snapshot)| (name.clone(), snapshot.at())).collect()
 }
 
 /// What stands when a build begins: the environment's own tables, and of what it shares with

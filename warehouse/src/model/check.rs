@@ -137,10 +137,12 @@ pub(super) fn table_schema(model: &Model, schema: &SchemaRef) -> SchemaRef {
 fn header_columns(scope: &Scope, model: &Model, schema: &SchemaRef, findings: &mut Vec<Finding>) {
     let header = &model.header;
     let updated_at: Vec<String> = header.updated_at.iter().cloned().collect();
+    let dated_by: Vec<String> = header.dated_by.iter().cloned().collect();
     let lists = [
         ("key", &header.key),
         ("changed_by", &header.changed_by),
         ("updated_at", &updated_at),
+        ("dated_by", &dated_by),
         ("not_null", &header.not_null),
         ("partition_by", &header.partition_by),
         ("sort_by", &header.sort_by),
@@ -152,6 +154,17 @@ fn header_columns(scope: &Scope, model: &Model, schema: &SchemaRef, findings: &m
             let hint = did_you_mean(column, schema.fields().iter().map(|f| f.name().as_str()));
             findings.push(place.finding(code::HEADER_COLUMN, &model.path, message, hint));
         }
+    }
+    if let Some(column) = &header.dated_by
+        && let Ok(field) = schema.field_with_name(column)
+        && !matches!(field.data_type(), DataType::Date32 | DataType::Timestamp(..))
+    {
+        let message = format!(
+            "`dated_by` needs a date or a timestamp, and `{column}` is {}",
+            words(field.data_type())
+        );
+        let place = place_of_value(&model.text, column);
+        findings.push(place.finding(code::HEADER_COLUMN, &model.path, message, None));
     }
     checks::fit_together(scope, model, schema, findings);
 }

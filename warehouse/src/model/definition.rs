@@ -179,6 +179,9 @@ fn contradictions(
         }
         _ => {}
     }
+    if header.kind != Kind::Merge && header.dated_by.is_some() {
+        add("dated_by", "only a `merge` model dates keys", "take `dated_by` out");
+    }
     if header.kind != Kind::Scd2 && header.updated_at.is_some() {
         add("updated_at", "only an `scd2` model has `updated_at`", "take it out");
     }

@@ -95,6 +95,9 @@ pub struct Header {
     /// The order in which rows are stored, for reading to skip by; `changed_by` by default.
     #[serde(default)]
     pub sort_by: Vec<String>,
+    /// The day or moment that says to which month the keys in `changed_by` belong, for backfills.
+    #[serde(default)]
+    pub dated_by: Option<String>,
     /// The contract: all columns, each a name, or a name and a type (`order_id text`). Nothing is
     /// promised when there are none.
     #[serde(default)]

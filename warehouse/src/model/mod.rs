@@ -32,8 +32,8 @@ mod selection;
 mod shop;
 
 pub use build::{
-    BuildEvent, BuildOptions, BuildReport, Failure, ModelReport, ModelStatus, Outcome, Verified,
-    Way, Why,
+    Backfill, BuildEvent, BuildOptions, BuildReport, Failure, ModelReport, ModelStatus, Month,
+    Outcome, Verified, Way, Why,
 };
 pub use checks::{
     Accepted, CheckResult, CheckStatus, Measure, Rule, Test, declared as declared_checks,

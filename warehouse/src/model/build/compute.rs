@@ -18,6 +18,8 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
 use datafusion::prelude::{DataFrame, Expr, ident};
 
+use super::backfill::{Progress, Reached};
+use super::calendar::Calendar;
 use super::failure::Stop;
 use super::history;
 use super::report::{Failure, ModelReport};
@@ -47,6 +49,9 @@ const ROWS_WHEN_STARVED: &str = "1024";
 /// Rows of a file of a table of which parts are replaced: what changes of a night lies in few of
 /// them, and what is written anew for it is little.
 const FILE_ROWS: u64 = 65_536;
+
+/// A table is computed whole when more than one row of so many is replaced.
+const MOST_CHANGED: u64 = 3;
 
 /// How much is tried at a time, the more careful the later in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +98,8 @@ pub(super) struct Task<'a> {
     pub(super) effort: Effort,
     /// The table stands, and is only looked at.
     pub(super) again: Option<Again>,
+    /// The backfill that it is a part of.
+    pub(super) backfill: Option<Arc<Progress>>,
 }
 
 /// A table that stands, of which some checks must be made again.
@@ -125,6 +132,8 @@ pub(super) struct Done {
     pub(super) bag: Option<Bag>,
     /// What was replaced, if not all was.
     pub(super) step: Option<Step>,
+    /// What the table is computed from, where that is not what there is now.
+    pub(super) basis: Option<Basis>,
     /// The rows are those that stood there before.
     pub(super) same: bool,
 }
@@ -135,11 +144,25 @@ impl<'a> Task<'a> {
         let mut checks = Vec::new();
         let outcome = match &self.again {
             Some(again) => self.look_again(again, &mut checks).await.map(|()| None),
-            None => self.build(&mut checks).await.map(Some),
+            None => self.build_and_say(&mut checks).await.map(Some),
         };
         let starved = matches!(&outcome, Err(stop) if stop.is_starved());
         let outcome = outcome.map_err(|stop| stop.failure(self.model, self.inputs.warehouse));
         Ran { task: self, seconds: start.elapsed().as_secs_f64(), checks, starved, outcome }
+    }
+
+    /// Builds it, and writes down that it is through if it is part of a backfill.
+    async fn build_and_say(&self, checks: &mut Vec<CheckResult>) -> Result<Done, Stop> {
+        let done = self.build(checks).await?;
+        if let Some(progress) = &self.backfill {
+            let basis = done.basis.as_ref().unwrap_or(&self.basis).clone();
+            let rows = done.bag.map(Bag::digest);
+            let basis = Some(Basis { rows: rows.clone(), ..basis });
+            let months = progress.reached(&self.model.name).await.months;
+            let reached = Reached { months, at: Some(done.at.clone()), rows, basis };
+            progress.reach(&self.model.name, reached).await?;
+        }
+        Ok(done)
     }
 
     /// Answers the checks of a table that stands which may hold no longer.
@@ -171,15 +194,25 @@ impl<'a> Task<'a> {
                 let why = self.why_whole();
                 self.whole(&scope, plan, why, 0, checks).await
             }
+            Kind::Merge if let Some((progress, calendar)) = self.calendar() => {
+                self.months(&scope, plan, progress, calendar, checks).await
+            }
             Kind::Merge => match choose(self, scope.session(), &plan).await? {
                 Choice::Full(why) => self.whole(&scope, plan, why, 0, checks).await,
                 Choice::Keys { keys, inputs, rows_read } => {
-                    self.keys(&scope, plan, Found { keys, inputs, rows_read }, checks).await
+                    let found = Found { keys, inputs, rows_read, limit: Some(MOST_CHANGED) };
+                    self.keys(&scope, plan, found, checks).await
                 }
             },
             Kind::Append => history::append(self, &scope, plan, checks).await,
             Kind::Scd2 => history::versions(self, &scope, plan, checks).await,
         }
+    }
+
+    /// The months by whose keys it is built.
+    fn calendar(&self) -> Option<(&Progress, &Calendar)> {
+        let progress = self.backfill.as_deref()?;
+        Some((progress, progress.calendar(self.model)?))
     }
 
     pub(super) fn why_whole(&self) -> Why {
@@ -236,11 +269,20 @@ impl<'a> Task<'a> {
         let bag = staged.bag();
         if let Some(at) = self.holding(&staged).await? {
             staged.discard().await;
-            return Ok(Done { way, rows: 0, rows_read, at, bag, step: None, same: true });
+            return Ok(Done {
+                way,
+                rows: 0,
+                rows_read,
+                at,
+                bag,
+                step: None,
+                basis: None,
+                same: true,
+            });
         }
         let rows = staged.rows();
         let (at, step) = staged.commit_step(None).await?;
-        Ok(Done { way, rows, rows_read, at, bag, step, same: false })
+        Ok(Done { way, rows, rows_read, at, bag, step, basis: None, same: false })
     }
 
     /// A table that holds just the staged rows already: the one that stands, or `prod`'s.
@@ -260,14 +302,14 @@ impl<'a> Task<'a> {
     }
 
     /// The rows of the keys that changed, in place of those that stand.
-    async fn keys(
+    pub(super) async fn keys(
         &self,
         scope: &Scope,
         plan: LogicalPlan,
         found: Found,
         checks: &mut Vec<CheckResult>,
     ) -> Result<Done, Stop> {
-        let Found { keys, inputs, mut rows_read } = found;
+        let Found { keys, inputs, mut rows_read, limit } = found;
         let (Some(base), Some((at, basis))) = (self.base().await?, &self.standing) else {
             return self.whole(scope, plan, Why::First, rows_read, checks).await;
         };
@@ -276,7 +318,7 @@ impl<'a> Task<'a> {
         let bag = basis.rows.as_deref().and_then(Bag::parse);
         let same = |rows_read, way| {
             let at = at.clone();
-            Done { way, rows: 0, rows_read, at, bag, step: None, same: true }
+            Done { way, rows: 0, rows_read, at, bag, step: None, basis: None, same: true }
         };
         if keys.is_empty() {
             return Ok(same(rows_read, way));
@@ -291,7 +333,7 @@ impl<'a> Task<'a> {
         let within = within.map(|((low, high), column)| (column, low, high));
         let hits = base.find(scope.session(), &goes, within).await?;
         rows_read += hits.rows();
-        if hits.rows() > base.rows() / 3 {
+        if limit.is_some_and(|most| hits.rows() > base.rows() / most) {
             let why = Why::TooMany { rows: hits.rows(), of: base.rows() };
             scope.set("datafusion.execution.parquet.pushdown_filters", "false")?;
             return self.whole(scope, plan, why, rows_read, checks).await;
@@ -325,7 +367,7 @@ impl<'a> Task<'a> {
         let staged = self.audit(scope, staged.beside(stays), Some(&narrowed), checks).await?;
         let rows = staged.rows();
         let (at, step) = staged.commit_step(Some(at)).await?;
-        Ok(Done { way, rows, rows_read, at, bag, step, same: false })
+        Ok(Done { way, rows, rows_read, at, bag, step, basis: None, same: false })
     }
 
     /// The plan for these keys only, ready to run; how many rows it took to find what it needs.
@@ -465,10 +507,12 @@ impl<'a> Task<'a> {
 }
 
 /// What changed.
-struct Found {
-    keys: KeySet,
-    inputs: Vec<String>,
-    rows_read: u64,
+pub(super) struct Found {
+    pub(super) keys: KeySet,
+    pub(super) inputs: Vec<String>,
+    pub(super) rows_read: u64,
+    /// With more than this part of its rows to replace, the table is computed whole.
+    pub(super) limit: Option<u64>,
 }
 
 /// The blocking checks that failed.

@@ -342,6 +342,7 @@ impl History {
             environment: Environment::default(),
             select,
             whole: false,
+            backfill: None,
             run_id: format!("run-{}", self.now.timestamp()),
             now: self.now,
             parallel: 2,

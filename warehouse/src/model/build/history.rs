@@ -59,7 +59,7 @@ pub(super) async fn append(
         let staged = task.audit(scope, staged, None, checks).await?;
         let (rows, bag) = (staged.rows(), staged.bag());
         let (at, step) = staged.commit_step(None).await?;
-        return Ok(Done { way, rows, rows_read, at, bag, step, same: false });
+        return Ok(Done { way, rows, rows_read, at, bag, step, basis: None, same: false });
     };
     if staged.rows() == 0 {
         staged.discard().await;
@@ -70,6 +70,7 @@ pub(super) async fn append(
             at: at.clone(),
             bag: None,
             step: None,
+            basis: None,
             same: true,
         });
     }
@@ -88,7 +89,7 @@ pub(super) async fn append(
     let staged = task.audit(scope, staged.beside(stays), None, checks).await?;
     let rows = staged.rows();
     let (at, step) = staged.commit_step(Some(at)).await?;
-    Ok(Done { way, rows, rows_read, at, bag: None, step, same: false })
+    Ok(Done { way, rows, rows_read, at, bag: None, step, basis: None, same: false })
 }
 
 /// The rows of `new` whose key `base` does not have.
@@ -141,7 +142,7 @@ pub(super) async fn versions(
         let staged = task.audit(scope, staged, None, checks).await?;
         let rows = staged.rows();
         let (at, step) = staged.commit_step(None).await?;
-        return Ok(Done { way, rows, rows_read, at, bag: None, step, same: false });
+        return Ok(Done { way, rows, rows_read, at, bag: None, step, basis: None, same: false });
     };
     let compared = Compared::of(task, scope, new, base, &columns).map_err(failed())?;
     // Which versions end, or never held for any time.
@@ -161,6 +162,7 @@ pub(super) async fn versions(
             at: at.clone(),
             bag: None,
             step: None,
+            basis: None,
             same: true,
         });
     }
@@ -180,7 +182,7 @@ pub(super) async fn versions(
     let staged = task.audit(scope, staged.beside(stays), None, checks).await?;
     let rows = staged.rows();
     let (at, step) = staged.commit_step(Some(at)).await?;
-    Ok(Done { way, rows, rows_read, at, bag: None, step, same: false })
+    Ok(Done { way, rows, rows_read, at, bag: None, step, basis: None, same: false })
 }
 
 /// The rows of today beside the versions that held until now, joined by key.

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 
+use super::backfill::Progress;
 use super::compute::{Again, Effort, Ran, Task};
 use super::report::{BuildEvent, Failure, ModelReport, ModelStatus, report_of};
 use super::way::{Way, stale};
@@ -37,6 +38,8 @@ pub(super) struct Build<'a> {
     pub(super) raw_at: BTreeMap<String, TableAt>,
     /// What the tables measured in the builds before.
     pub(super) history: Arc<History>,
+    /// The backfill that it is.
+    pub(super) backfill: Option<Arc<Progress>>,
     pub(super) reports: Vec<ModelReport>,
 }
 
@@ -71,6 +74,9 @@ impl<'a> Build<'a> {
                     self.skip(model, cause);
                     lost.insert(model.name.clone());
                     ended.insert(model.name.clone());
+                } else if let Some(report) = self.came_through(model).await {
+                    self.report(report);
+                    ended.insert(model.name.clone());
                 } else if let Some(report) = self.stands(model) {
                     if let Some(task) = self.look_again(model, &report) {
                         running.push(task.run().boxed());
@@ -100,9 +106,21 @@ impl<'a> Build<'a> {
         }
     }
 
+    /// The report of a model that a backfill was through with when it was cut off.
+    async fn came_through(&mut self, model: &Model) -> Option<ModelReport> {
+        let reached = self.backfill.as_ref()?.reached(&model.name).await;
+        let (at, basis) = reached.at.zip(reached.basis)?;
+        let name = model.name.clone();
+        self.inputs.models.insert(name.clone(), at);
+        self.inputs.steps.remove(&name);
+        self.bases.insert(name, basis);
+        Some(report_of(model, ModelStatus::Unchanged))
+    }
+
     /// The report of a model whose table need not be touched.
     fn stands(&mut self, model: &Model) -> Option<ModelReport> {
-        if self.options.whole {
+        let months = |backfill: &Arc<Progress>| backfill.calendar(model).is_some();
+        if self.options.whole || self.backfill.as_ref().is_some_and(months) {
             return None;
         }
         let basis = self.basis(model);
@@ -161,6 +179,7 @@ impl<'a> Build<'a> {
             now: self.options.now,
             effort: Effort::Beside,
             again: None,
+            backfill: self.backfill.clone(),
         }
     }
 
@@ -199,7 +218,8 @@ impl<'a> Build<'a> {
                 }
                 self.inputs.models.insert(model.name.clone(), done.at);
                 let rows = done.bag.map(Bag::digest);
-                self.bases.insert(model.name.clone(), Basis { rows, ..task.basis });
+                let basis = done.basis.unwrap_or(task.basis);
+                self.bases.insert(model.name.clone(), Basis { rows, ..basis });
                 ModelReport {
                     rows: done.rows,
                     rows_read: done.rows_read,
@@ -258,6 +278,7 @@ pub(crate) fn basis_of<'t>(
         sort_by,
         columns: _,
         tags: _,
+        dated_by: _,
         destination: _,
         object: _,
     } = &model.header;

@@ -105,6 +105,7 @@ impl House {
             environment: Environment::default(),
             select: select.iter().map(|name| (*name).to_owned()).collect(),
             whole: false,
+            backfill: None,
             run_id: format!("run-{}", self.runs),
             now: self.now,
             parallel: 2,

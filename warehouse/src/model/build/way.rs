@@ -38,6 +38,13 @@ pub enum Way {
         /// The inputs that changed.
         inputs: Vec<String>,
     },
+    /// The keys of some months, one month after the other.
+    Months {
+        /// How many months.
+        months: u64,
+        /// Rows outside of them may be out of date, so the next build computes all.
+        is_outdated: bool,
+    },
     /// The same rows stand in `prod` already, from the same inputs.
     Shared,
 }
@@ -82,6 +89,7 @@ impl Way {
         match self {
             Self::Full(_) => "full",
             Self::Keys { .. } => "incremental",
+            Self::Months { .. } => "backfill",
             Self::Shared => "shared",
         }
     }
@@ -93,6 +101,13 @@ impl fmt::Display for Way {
             Self::Full(why) => write!(f, "full: {why}"),
             Self::Keys { keys, inputs } => {
                 write!(f, "incremental: {keys} keys changed in {}", ticked(inputs))
+            }
+            Self::Months { months, is_outdated } => {
+                write!(f, "backfill: {months} months")?;
+                if *is_outdated {
+                    f.write_str("; the next build computes it whole")?;
+                }
+                Ok(())
             }
             Self::Shared => f.write_str("shared with prod"),
         }

@@ -30,6 +30,11 @@ pub(crate) enum KeySet {
         /// compared by what a file says about itself.
         bounds: Option<(ScalarValue, ScalarValue)>,
     },
+    /// All but those with these hashes.
+    Others {
+        /// Of the whole tuple.
+        hashes: FxHashSet<u128>,
+    },
     /// Every `of`-th, beginning with `index`: one part when the whole does not fit.
     Part {
         /// Below `of`.
@@ -43,6 +48,7 @@ impl KeySet {
     fn has(&self, hash: u128) -> bool {
         match self {
             Self::Changed { hashes, .. } => hashes.contains(&hash),
+            Self::Others { hashes } => !hashes.contains(&hash),
             Self::Part { index, of } => hash % u128::from((*of).max(1)) == u128::from(*index),
         }
     }
@@ -51,7 +57,7 @@ impl KeySet {
     pub(crate) fn len(&self) -> Option<usize> {
         match self {
             Self::Changed { hashes, .. } => Some(hashes.len()),
-            Self::Part { .. } => None,
+            Self::Others { .. } | Self::Part { .. } => None,
         }
     }
 
