@@ -52,6 +52,8 @@ pub mod code {
     pub const CONTRACT: &str = "E033";
     /// A check compares with a model or column that does not exist, or whose type differs.
     pub const CHECK_REFERENCE: &str = "E034";
+    /// The columns of `changed_by` can be followed to no input: every build computes all rows.
+    pub const UNREACHED: &str = "E035";
     /// A sum after a join that repeats what is summed.
     pub const FAN_OUT: &str = "E040";
     /// Amounts of two currencies, or values of two units, meet.
@@ -68,7 +70,7 @@ pub mod code {
     pub const ORDER: &str = "E046";
 
     /// All of them.
-    pub const ALL: [&str; 30] = [
+    pub const ALL: [&str; 31] = [
         DESCRIPTION,
         HEADER,
         CONTRADICTION,
@@ -92,6 +94,7 @@ pub mod code {
         NO_KEY,
         CONTRACT,
         CHECK_REFERENCE,
+        UNREACHED,
         FAN_OUT,
         UNITS,
         CURRENCIES,

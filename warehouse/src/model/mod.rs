@@ -10,6 +10,7 @@ mod checks;
 mod codes;
 mod columns;
 mod comments;
+mod complaint;
 mod definition;
 mod diff;
 mod finding;

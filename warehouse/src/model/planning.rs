@@ -16,10 +16,13 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::logical_expr::LogicalPlan;
 use futures::FutureExt as _;
 
-use super::check::{explain, outputs, references, yields_nothing};
+use super::check::{outputs, references, yields_nothing};
 use super::checks;
+use super::complaint::explain;
 use super::definition::Model;
 use super::finding::{Finding, code};
+use super::header::{Kind, place_of_value_in};
+use super::incremental::inputs::{Role, roles_in};
 use super::lint::{self, Grain, Grains};
 use super::project::{Project, landed_schemas};
 use super::references::Target;
@@ -74,9 +77,14 @@ pub(crate) fn plan_all(
     }
     let models: Vec<&Model> = project.models().collect();
     let names = models.iter().map(|model| model.name.as_str());
+    let followed = match depth {
+        Depth::Types => None,
+        Depth::Meaning => Followed::of(project, &raw)?,
+    };
     let site = Site {
         project,
         scope: &scope,
+        followed,
         known: names.chain(raw.keys().map(String::as_str)).collect(),
         depth,
         queue: Mutex::new(Queue::of(&models)),
@@ -190,6 +198,7 @@ impl Queue {
 struct Site<'a> {
     project: &'a Project,
     scope: &'a Scope,
+    followed: Option<Followed<'a>>,
     models: Vec<&'a Model>,
     known: BTreeSet<&'a str>,
     depth: Depth,
@@ -276,6 +285,9 @@ impl Site<'_> {
                 outcome.schema = outputs(self.scope, model, &plan, findings);
                 outcome.is_barren = yields_nothing(&plan);
                 if let Some(schema) = &outcome.schema {
+                    if let Some(followed) = &self.followed {
+                        findings.extend(followed.look(model, schema)?);
+                    }
                     let table = Arc::new(EmptyTable::new(Arc::clone(schema)));
                     self.scope.add(&Target::Model(model.name.clone()), table)?;
                     if self.depth == Depth::Types {
@@ -292,6 +304,73 @@ impl Site<'_> {
         }
         outcome.findings.sort_by_key(|finding| (finding.line, finding.column));
         Ok(outcome)
+    }
+}
+
+/// Where models that are built by keys are planned once more, with views pasted in as a build
+/// pastes them, to see which inputs the keys reach.
+struct Followed<'a> {
+    scope: Scope,
+    /// Those models and all that is read on the way to their stored inputs.
+    names: BTreeSet<&'a str>,
+}
+
+impl<'a> Followed<'a> {
+    /// `None` when no model is built by keys.
+    fn of(project: &'a Project, raw: &BTreeMap<String, SchemaRef>) -> Result<Option<Self>> {
+        let by_keys = project.models().filter(|model| !model.header.changed_by.is_empty());
+        let mut open: Vec<&Model> = by_keys.collect();
+        if open.is_empty() {
+            return Ok(None);
+        }
+        let mut names = BTreeSet::new();
+        while let Some(model) = open.pop() {
+            let is_looked_through =
+                model.header.kind == Kind::View || !model.header.changed_by.is_empty();
+            if names.insert(model.name.as_str()) && is_looked_through {
+                open.extend(model.reads().filter_map(|read| project.model(read)));
+            }
+        }
+        let scope = Scope::detached()?;
+        for (name, schema) in raw {
+            scope.add(&Target::Raw(name.clone()), Arc::new(EmptyTable::new(Arc::clone(schema))))?;
+        }
+        Ok(Some(Self { scope, names }))
+    }
+
+    /// Whether a model that is built by keys would always be built whole.
+    fn look(&self, model: &Model, schema: &SchemaRef) -> Result<Option<Finding>> {
+        if !self.names.contains(model.name.as_str()) {
+            return Ok(None);
+        }
+        let target = Target::Model(model.name.clone());
+        let statement = || model.statement.clone();
+        if model.header.kind == Kind::View {
+            let view = self.scope.view(&model.name, statement()).now_or_never();
+            if let Some(Ok(view)) = view {
+                self.scope.add(&target, Arc::new(view))?;
+            }
+            return Ok(None);
+        }
+        self.scope.add(&target, Arc::new(EmptyTable::new(Arc::clone(schema))))?;
+        let Some(first) = model.header.changed_by.first() else { return Ok(None) };
+        let Some(Ok(plan)) = self.scope.plan(statement()).now_or_never() else { return Ok(None) };
+        // Of a column that is not there, the header's own finding tells.
+        let Ok(roles) = roles_in(&plan, model) else { return Ok(None) };
+        if roles.is_empty() || roles.values().any(|role| *role != Role::Dimension) {
+            return Ok(None);
+        }
+        let place = place_of_value_in(&model.text, "changed_by", first);
+        let columns: Vec<String> =
+            model.header.changed_by.iter().map(|column| format!("`{column}`")).collect();
+        let message = format!(
+            "{} can be followed to nothing that the model reads: every build computes all rows",
+            columns.join(", ")
+        );
+        let hint = "name columns that come unchanged from an input and that groups and windows are \
+                    told apart by, or make the model `full`";
+        let hint = Some(hint.to_owned());
+        Ok(Some(place.finding(code::UNREACHED, &model.path, message, hint)))
     }
 }
 

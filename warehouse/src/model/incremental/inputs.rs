@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::DataFusionError;
 use datafusion::datasource::empty::EmptyTable;
+use datafusion::logical_expr::LogicalPlan;
 use futures::FutureExt as _;
 
 use super::reach::{Reach, reach};
@@ -65,11 +67,18 @@ impl Project {
             Some(plan) => plan.map_err(failed())?,
             None => return Err(Error::NotBuilt { model: name.to_owned() }),
         };
-        let reach = reach(&plan, &model.header.changed_by).map_err(failed())?;
-        let mut roles = BTreeMap::new();
-        take(&reach, &mut roles);
-        Ok(roles)
+        roles_in(&plan, model).map_err(failed())
     }
+}
+
+/// The roles of what a model's plan reads, into which views are pasted.
+pub(crate) fn roles_in(
+    plan: &LogicalPlan,
+    model: &Model,
+) -> Result<BTreeMap<String, Role>, DataFusionError> {
+    let mut roles = BTreeMap::new();
+    take(&reach(plan, &model.header.changed_by)?, &mut roles);
+    Ok(roles)
 }
 
 /// A table that is a dimension anywhere is one.
