@@ -23,6 +23,8 @@ pub struct Project {
     order: Vec<String>,
     readers: BTreeMap<String, Vec<String>>,
     raw: BTreeMap<String, SchemaRef>,
+    /// What `changed` selects, if somebody looked.
+    changed: Option<BTreeSet<String>>,
 }
 
 impl Project {
@@ -51,7 +53,7 @@ impl Project {
         });
         if findings.is_empty() {
             let readers = graph::readers(&models);
-            Ok(Self { models, order, readers, raw: BTreeMap::new() })
+            Ok(Self { models, order, readers, raw: BTreeMap::new(), changed: None })
         } else {
             Err(Error::Findings(findings))
         }
@@ -63,6 +65,21 @@ impl Project {
     pub fn with_raw_schemas(mut self, raw_schemas: &BTreeMap<String, SchemaRef>) -> Self {
         self.raw.clone_from(raw_schemas);
         self
+    }
+
+    /// Says what changed, for `changed` in a selection.
+    #[must_use]
+    pub(crate) fn with_changed(mut self, changed: BTreeSet<String>) -> Self {
+        self.changed = Some(changed);
+        self
+    }
+
+    pub(crate) fn knows_changed(&self) -> bool {
+        self.changed.is_some()
+    }
+
+    pub(crate) fn changed(&self) -> Option<&BTreeSet<String>> {
+        self.changed.as_ref()
     }
 
     pub(crate) fn raw_schemas(&self) -> &BTreeMap<String, SchemaRef> {
@@ -107,6 +124,7 @@ impl Project {
             order: self.order.iter().filter(chosen).cloned().collect(),
             readers: self.readers.clone(),
             raw: self.raw.clone(),
+            changed: self.changed.clone(),
         }
     }
 
