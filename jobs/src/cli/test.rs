@@ -159,7 +159,8 @@ fn tests(folder: &Path, models: &Project, select: &[String]) -> Result<Vec<Test>
     if let Some(first) = unread.next() {
         return Err(first.with_more(unread).with_kept("no test ran"));
     }
-    if tests.is_empty() {
+    // That nothing changed is no mistake.
+    if tests.is_empty() && !asks_for_changed(&patterns) {
         return Err(if patterns.is_empty() {
             Failure::config(format!("there is no test in `{}`", folder.join(FOLDER).display()))
                 .with_hint("a test is a Markdown file with `given` and `expect` tables; the manual is warehouse/README.md, `Model tests`")

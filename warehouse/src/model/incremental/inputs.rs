@@ -8,6 +8,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursio
 use datafusion::common::{Column, DataFusionError};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::sql::unparser::expr_to_sql;
 use futures::FutureExt as _;
 
 use super::reach::{Reach, reach};
@@ -114,7 +115,7 @@ fn shown(part: &Expr) -> String {
         other => Ok(Transformed::no(other)),
     });
     let bare = bare.map_or_else(|_| part.clone(), |bare| bare.data);
-    bare.human_display().to_string()
+    expr_to_sql(&bare).map_or_else(|_| bare.to_string(), |sql| sql.to_string())
 }
 
 /// The tables that a plan reads.
