@@ -13,6 +13,7 @@ use std::thread;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::datasource::empty::EmptyTable;
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use futures::FutureExt as _;
 
@@ -26,7 +27,7 @@ use super::incremental::inputs::{Role, roles_in};
 use super::lint::{self, Grain, Grains};
 use super::project::{Project, landed_schemas};
 use super::references::Target;
-use super::scope::Scope;
+use super::scope::{Scope, plan_as_written, with_casts};
 use crate::{Error, Result};
 
 /// Planning recurses as deeply as the SQL is nested.
@@ -84,6 +85,7 @@ pub(crate) fn plan_all(
     let site = Site {
         project,
         scope: &scope,
+        state: scope.session().state(),
         followed,
         known: names.chain(raw.keys().map(String::as_str)).collect(),
         depth,
@@ -91,19 +93,7 @@ pub(crate) fn plan_all(
         grew: Condvar::new(),
         models,
     };
-    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let hands = cores.min(site.models.len() / MODELS_PER_THREAD + 1);
-    thread::scope(|threads| {
-        for _ in 0..hands {
-            let hand = thread::Builder::new().stack_size(STACK_BYTES);
-            // With fewer threads than wished for it only takes longer.
-            if hand.spawn_scoped(threads, || site.work()).is_err() {
-                break;
-            }
-        }
-    });
-    // What is left, if there was no thread at all.
-    site.work();
+    by_threads(site.models.len(), || site.work());
     let Queue { outcomes, failure, .. } =
         site.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(failure) = failure {
@@ -124,6 +114,23 @@ pub(crate) fn plan_all(
         }
     }
     Ok(planned)
+}
+
+/// Does work on so many models by as many threads as are worth it. Each takes what is left of it.
+pub(super) fn by_threads(models: usize, work: impl Fn() + Sync) {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let hands = cores.min(models / MODELS_PER_THREAD + 1);
+    thread::scope(|threads| {
+        for _ in 0..hands {
+            let hand = thread::Builder::new().stack_size(STACK_BYTES);
+            // With fewer threads than wished for it only takes longer.
+            if hand.spawn_scoped(threads, &work).is_err() {
+                break;
+            }
+        }
+    });
+    // What is left, if there was no thread at all.
+    work();
 }
 
 /// What came of one model.
@@ -198,6 +205,8 @@ impl Queue {
 struct Site<'a> {
     project: &'a Project,
     scope: &'a Scope,
+    /// Of the scope, whose tables it sees.
+    state: SessionState,
     followed: Option<Followed<'a>>,
     models: Vec<&'a Model>,
     known: BTreeSet<&'a str>,
@@ -261,7 +270,8 @@ impl Site<'_> {
             return Ok(outcome); // the cause is reported already
         }
         let waited = || damaged(model, "planning waited for something");
-        let written = self.scope.plan_as_written(model.statement.clone()).now_or_never();
+        let state = &self.state;
+        let written = plan_as_written(state, model.statement.clone()).now_or_never();
         let mismatches = match written.as_ref().ok_or_else(waited)? {
             Ok(plan) if self.depth == Depth::Meaning => lint::of_types(model, plan),
             _ => Vec::new(),
@@ -270,14 +280,14 @@ impl Site<'_> {
         findings.extend(mismatches);
         let planned = written.ok_or_else(waited)?.and_then(|written| {
             if self.depth == Depth::Types {
-                return Ok((self.scope.with_casts(written)?, None));
+                return Ok((with_casts(state, written)?, None));
             }
-            Ok((self.scope.with_casts(written.clone())?, Some(written)))
+            Ok((with_casts(state, written.clone())?, Some(written)))
         });
         match planned {
             Ok((plan, written)) => {
                 if let Some(written) = written {
-                    findings.extend(lint::of_statement(&self.scope.session().state(), model));
+                    findings.extend(lint::of_statement(state, model));
                     let (found, grain) = lint::of_rows(model, &written, &inputs.grains);
                     findings.extend(found);
                     outcome.grain = Arc::new(grain);

@@ -4,14 +4,17 @@
 //! earlier one with the same stem, so a project changes one model by writing one file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::checks::compared_with;
 use super::definition::{Model, ModelSource};
+use super::finding::Finding;
 use super::graph;
 use super::header::Kind;
+use super::planning::by_threads;
 use crate::landing::{EXTRACTED_AT, RUN_ID};
 use crate::table::stored_schema;
 use crate::{Error, Result};
@@ -39,8 +42,8 @@ impl Project {
             newest.insert(file.to_owned(), source);
         }
         let mut models = BTreeMap::new();
-        for source in newest.values() {
-            match Model::parse(source) {
+        for parsed in parse_all(&newest.into_values().collect::<Vec<_>>()) {
+            match parsed {
                 Ok(model) => {
                     models.insert(model.name.clone(), model);
                 }
@@ -175,6 +178,23 @@ impl Project {
     pub(crate) fn stored_inputs(&self, model: &Model) -> BTreeSet<String> {
         self.stored_reads(model).into_iter().filter(|name| self.models.contains_key(name)).collect()
     }
+}
+
+/// Reads all files, in their order.
+fn parse_all(sources: &[ModelSource]) -> Vec<Result<Model, Vec<Finding>>> {
+    let next = AtomicUsize::new(0);
+    let parsed = Mutex::new(Vec::with_capacity(sources.len()));
+    by_threads(sources.len(), || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(source) = sources.get(number) else { break };
+            let model = Model::parse(source);
+            parsed.lock().unwrap_or_else(PoisonError::into_inner).push((number, model));
+        }
+    });
+    let mut parsed = parsed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    parsed.sort_by_key(|(number, _)| *number);
+    parsed.into_iter().map(|(_, model)| model).collect()
 }
 
 /// The stored form of declared raw schemas, with the columns that landing adds.
