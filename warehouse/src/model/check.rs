@@ -15,7 +15,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlan, Operator};
 use super::checks;
 use super::complaint::explain;
 use super::definition::Model;
-use super::finding::{Finding, Place, code, did_you_mean};
+use super::finding::{Finding, Names, Place, code, did_you_mean};
 use super::graph;
 use super::header::{IS_CURRENT, Kind, VALID_FROM, VALID_TO, place_of_value_in};
 use super::lint;
@@ -34,7 +34,7 @@ pub(super) const ONCE: &str = "name each column once";
 pub(super) fn references(
     project: &Project,
     model: &Model,
-    known: &BTreeSet<&str>,
+    known: &Names<'_>,
     findings: &mut Vec<Finding>,
 ) {
     for reference in &model.references {
@@ -45,15 +45,15 @@ pub(super) fn references(
         let layer = match &reference.target {
             Target::Model(name) => {
                 let Some(read) = project.model(name) else {
-                    let hint = did_you_mean(name, known.iter().copied());
+                    let hint = known.did_you_mean(name);
                     add(code::TABLE, format!("no model is called `{name}`"), hint);
                     continue;
                 };
                 read.layer
             }
             Target::Raw(name) => {
-                if !known.contains(name.as_str()) {
-                    let hint = did_you_mean(name, known.iter().copied());
+                if !known.contains(name) {
+                    let hint = known.did_you_mean(name);
                     add(code::TABLE, format!("no stream lands in `{name}`"), hint);
                 }
                 Layer::Raw
@@ -274,7 +274,7 @@ pub(crate) fn last_word(text: &str, word: &str) -> Option<Place> {
     let mut found = None;
     for (number, line) in text.lines().enumerate() {
         let code = line.split("--").next().unwrap_or(line);
-        if let Some(place) = Place::of_word(code, word) {
+        if let Some(place) = Place::of_words(code, word).last() {
             found = Some(Place { line: number + 1, column: place.column });
         }
     }

@@ -53,7 +53,8 @@ pub(crate) fn explain(text: &str, error: &DataFusionError) -> Spot {
     let place = span.map(place_of).or_else(|| quoted(text, &message)).unwrap_or(Place::START);
     let spot = |code, message: String, hint: Option<String>| Spot { code, place, message, hint };
     if let Some(name) = named_twice(schema, &message) {
-        let place = last_word(text, name).unwrap_or(place);
+        // Names are in lower case, whatever the text says.
+        let place = last_word(&text.to_ascii_lowercase(), name).unwrap_or(place);
         let message = format!("two columns are called `{name}`");
         return Spot { code: code::TYPE, place, message, hint: Some(ONCE.to_owned()) };
     }

@@ -2,7 +2,9 @@
 //!
 //! Codes never change their meaning; the table is in the crate's README.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 /// Stable codes of findings.
 pub mod code {
@@ -149,17 +151,18 @@ impl Place {
 
     /// The first place of `word` in `text` that is not part of a longer word.
     pub(crate) fn of_word(text: &str, word: &str) -> Option<Self> {
-        if word.is_empty() {
-            return None;
-        }
+        Self::of_words(text, word).next()
+    }
+
+    /// All such places.
+    pub(crate) fn of_words(text: &str, word: &str) -> impl Iterator<Item = Self> {
         let inside = |c: char| c.is_alphanumeric() || c == '_';
-        text.match_indices(word)
-            .find(|(at, found)| {
-                let before = text.get(..*at).and_then(|text| text.chars().next_back());
-                let after = text.get(at + found.len()..).and_then(|text| text.chars().next());
-                !before.is_some_and(inside) && !after.is_some_and(inside)
-            })
-            .map(|(at, _)| Self::of(text, at))
+        let found = text.match_indices(word).filter(move |(at, found)| {
+            let before = text.get(..*at).and_then(|text| text.chars().next_back());
+            let after = text.get(at + found.len()..).and_then(|text| text.chars().next());
+            !found.is_empty() && !before.is_some_and(inside) && !after.is_some_and(inside)
+        });
+        found.map(|(at, _)| Self::of(text, at))
     }
 
     pub(crate) fn finding(
@@ -186,10 +189,14 @@ pub(crate) fn nearest<'a>(
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let wanted = wanted.to_lowercase();
+    let letters = wanted.chars().count();
+    let most = |name: &str| (name.len().max(wanted.len()) / 3).max(1);
     known
         .into_iter()
+        // The distance is no less than this, which is known sooner.
+        .filter(|name| name.chars().count().abs_diff(letters) <= most(name))
         .map(|name| (strsim::damerau_levenshtein(&wanted, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= (name.len().max(wanted.len()) / 3).max(1))
+        .filter(|(distance, name)| *distance <= most(name))
         .min_by_key(|(distance, name)| (*distance, name.len()))
         .map(|(_, name)| name)
 }
@@ -199,6 +206,34 @@ pub(crate) fn did_you_mean<'a>(
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
     nearest(wanted, known).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// Names that there are, and what each wrong one was probably meant to be.
+///
+/// A table that is renamed is missed by everything that reads it, so each is looked for once.
+pub(crate) struct Names<'a> {
+    known: BTreeSet<&'a str>,
+    near: Mutex<BTreeMap<String, Option<String>>>,
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn new(known: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { known: known.into_iter().collect(), near: Mutex::default() }
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.known.contains(name)
+    }
+
+    pub(crate) fn did_you_mean(&self, wanted: &str) -> Option<String> {
+        let mut near = self.near.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hint) = near.get(wanted) {
+            return hint.clone();
+        }
+        let hint = did_you_mean(wanted, self.known.iter().copied());
+        near.insert(wanted.to_owned(), hint.clone());
+        hint
+    }
 }
 
 #[cfg(test)]
@@ -218,5 +253,10 @@ mod tests {
         let known = ["order_id", "customer_id", "ordered_at"];
         assert_eq!(nearest("oder_id", known), Some("order_id"));
         assert_eq!(nearest("currency", known), None);
+        let names = Names::new(known);
+        for _ in 0..2 {
+            assert_eq!(names.did_you_mean("oder_id").as_deref(), Some("did you mean `order_id`?"));
+            assert_eq!(names.did_you_mean("currency"), None);
+        }
     }
 }

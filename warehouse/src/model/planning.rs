@@ -21,7 +21,7 @@ use super::check::{outputs, references, yields_nothing};
 use super::checks;
 use super::complaint::explain;
 use super::definition::Model;
-use super::finding::{Finding, code};
+use super::finding::{Finding, Names, code};
 use super::header::{Kind, place_of_value_in};
 use super::incremental::inputs::{Role, roles_in};
 use super::lint::{self, Grain, Grains};
@@ -87,7 +87,7 @@ pub(crate) fn plan_all(
         scope: &scope,
         state: scope.session().state(),
         followed,
-        known: names.chain(raw.keys().map(String::as_str)).collect(),
+        known: Names::new(names.chain(raw.keys().map(String::as_str))),
         depth,
         queue: Mutex::new(Queue::of(&models)),
         grew: Condvar::new(),
@@ -209,7 +209,7 @@ struct Site<'a> {
     state: SessionState,
     followed: Option<Followed<'a>>,
     models: Vec<&'a Model>,
-    known: BTreeSet<&'a str>,
+    known: Names<'a>,
     depth: Depth,
     queue: Mutex<Queue>,
     grew: Condvar,
