@@ -198,7 +198,7 @@ fn contradictions(
             "move the model to `exports/`, or take the destination out",
         ),
         (None, true) => {
-            add("destination", None, "an export has no destination", "add `destination = \"..\"`")
+            add("destination", None, "an export has no destination", "add `destination = \"..\"`");
         }
         _ => {}
     }

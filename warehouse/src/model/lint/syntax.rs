@@ -170,8 +170,7 @@ fn output_of(query: &Query, outer: &[&Cte], name: &str) -> Option<Place> {
         let (before, after) = known.split_at(at);
         return output_of(&after.first()?.query, before, name);
     }
-    let items = select.projection.iter().rev();
-    items.filter_map(|item| named(item, name)).next()
+    select.projection.iter().rev().find_map(|item| named(item, name))
 }
 
 /// Where an item gets that name.
