@@ -296,7 +296,7 @@ impl Site<'_> {
                 outcome.is_barren = yields_nothing(&plan);
                 if let Some(schema) = &outcome.schema {
                     if let Some(followed) = &self.followed {
-                        findings.extend(followed.look(model, schema)?);
+                        findings.extend(followed.look(model, schema, &plan)?);
                     }
                     let table = Arc::new(EmptyTable::new(Arc::clone(schema)));
                     self.scope.add(&Target::Model(model.name.clone()), table)?;
@@ -317,9 +317,10 @@ impl Site<'_> {
     }
 }
 
-/// Where models that are built by keys are planned once more, with views pasted in as a build
-/// pastes them, to see which inputs the keys reach.
+/// Where models that are built by keys and read views are planned once more, with the views pasted in
+/// as a build pastes them, to see which inputs the keys reach.
 struct Followed<'a> {
+    project: &'a Project,
     scope: Scope,
     /// Those models and all that is read on the way to their stored inputs.
     names: BTreeSet<&'a str>,
@@ -345,11 +346,16 @@ impl<'a> Followed<'a> {
         for (name, schema) in raw {
             scope.add(&Target::Raw(name.clone()), Arc::new(EmptyTable::new(Arc::clone(schema))))?;
         }
-        Ok(Some(Self { scope, names }))
+        Ok(Some(Self { project, scope, names }))
     }
 
     /// Whether a model that is built by keys would always be built whole.
-    fn look(&self, model: &Model, schema: &SchemaRef) -> Result<Option<Finding>> {
+    fn look(
+        &self,
+        model: &Model,
+        schema: &SchemaRef,
+        plan: &LogicalPlan,
+    ) -> Result<Option<Finding>> {
         if !self.names.contains(model.name.as_str()) {
             return Ok(None);
         }
@@ -364,9 +370,17 @@ impl<'a> Followed<'a> {
         }
         self.scope.add(&target, Arc::new(EmptyTable::new(Arc::clone(schema))))?;
         let Some(first) = model.header.changed_by.first() else { return Ok(None) };
-        let Some(Ok(plan)) = self.scope.plan(statement()).now_or_never() else { return Ok(None) };
+        let mut reads = model.reads().filter_map(|read| self.project.model(read));
         // Of a column that is not there, the header's own finding tells.
-        let Ok(roles) = roles_in(&plan, model) else { return Ok(None) };
+        let roles = if reads.any(|read| read.header.kind == Kind::View) {
+            match self.scope.plan(statement()).now_or_never() {
+                Some(Ok(plan)) => roles_in(&plan, model),
+                _ => return Ok(None),
+            }
+        } else {
+            roles_in(plan, model)
+        };
+        let Ok(roles) = roles else { return Ok(None) };
         if roles.is_empty() || roles.values().any(|role| *role != Role::Dimension) {
             return Ok(None);
         }
