@@ -189,16 +189,52 @@ pub(crate) fn nearest<'a>(
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let wanted = wanted.to_lowercase();
-    let letters = wanted.chars().count();
+    let letters = letters(&wanted);
     let most = |name: &str| (name.len().max(wanted.len()) / 3).max(1);
-    known
+    let mut candidates: Vec<(usize, usize, &str)> = known
         .into_iter()
-        // The distance is no less than this, which is known sooner.
-        .filter(|name| name.chars().count().abs_diff(letters) <= most(name))
-        .map(|name| (strsim::damerau_levenshtein(&wanted, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= most(name))
-        .min_by_key(|(distance, name)| (*distance, name.len()))
-        .map(|(_, name)| name)
+        .enumerate()
+        .map(|(number, name)| (least_distance(&letters, name), number, name))
+        .filter(|(least, _, name)| *least <= most(name))
+        .collect();
+    // Among thousands of names only those are measured that may be nearer than the nearest so far.
+    candidates.sort_unstable();
+    let mut best: Option<(usize, usize, usize, &str)> = None;
+    for (least, number, name) in candidates {
+        if best.is_some_and(|(distance, ..)| least > distance) {
+            break;
+        }
+        let distance = strsim::damerau_levenshtein(&wanted, &name.to_lowercase());
+        let found = (distance, name.len(), number, name);
+        if distance <= most(name) && best.is_none_or(|best| found < best) {
+            best = Some(found);
+        }
+    }
+    best.map(|(.., name)| name)
+}
+
+/// How often each letter stands in a text, in lower case; all that are not ASCII count as one.
+fn letters(text: &str) -> [i32; 128] {
+    let mut counts = [0; 128];
+    for letter in text.chars() {
+        let place = if letter.is_ascii() { letter.to_ascii_lowercase() } else { '\0' };
+        if let Some(count) =
+            usize::try_from(u32::from(place)).ok().and_then(|at| counts.get_mut(at))
+        {
+            *count += 1;
+        }
+    }
+    counts
+}
+
+/// What the distance is at least: an edit adds one letter, takes one away, or both.
+fn least_distance(wanted: &[i32; 128], name: &str) -> usize {
+    let (mut missing, mut surplus) = (0, 0);
+    for (wanted, given) in wanted.iter().zip(letters(name)) {
+        missing += (wanted - given).max(0);
+        surplus += (given - wanted).max(0);
+    }
+    usize::try_from(missing.max(surplus)).unwrap_or(0)
 }
 
 pub(crate) fn did_you_mean<'a>(
@@ -253,6 +289,8 @@ mod tests {
         let known = ["order_id", "customer_id", "ordered_at"];
         assert_eq!(nearest("oder_id", known), Some("order_id"));
         assert_eq!(nearest("currency", known), None);
+        assert_eq!(nearest("ORDRE_ID", known), Some("order_id"), "letters change places");
+        assert_eq!(nearest("zażółc", ["zażółć", "zazolc"]), Some("zażółć"));
         let names = Names::new(known);
         for _ in 0..2 {
             assert_eq!(names.did_you_mean("oder_id").as_deref(), Some("did you mean `order_id`?"));
