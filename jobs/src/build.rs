@@ -80,7 +80,11 @@ impl Built {
 pub async fn run(building: &Building<'_>, select: &[String]) -> Result<Built, Failure> {
     let began = Instant::now();
     let started_at = building.clock.now();
-    let selected = building.project.select(select)?.len();
+    let raw_schemas = project::raw_schemas();
+    let Building { warehouse, environment, .. } = building;
+    let project =
+        warehouse.with_changed(building.project, &raw_schemas, environment, select).await?;
+    let selected = project.select(select)?.len();
     let progress = Mutex::new(Some(building.printer.progress("build")));
     let ended = Mutex::new(0_usize);
     let printer = building.printer.clone();
@@ -110,8 +114,7 @@ pub async fn run(building: &Building<'_>, select: &[String]) -> Result<Built, Fa
             }
         }),
     };
-    let raw_schemas = project::raw_schemas();
-    let build = building.warehouse.build(building.project, &raw_schemas, &options);
+    let build = warehouse.build(&project, &raw_schemas, &options);
     // Dropping a build is safe: what it wrote is no table before its commit, and no release.
     let report = tokio::select! {
         report = Box::pin(build) => Some(report?),

@@ -7,12 +7,13 @@
 mod plan;
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use warehouse::{Backfill, Project, Warehouse};
+use warehouse::{Backfill, Environment, Project, Warehouse};
 
 use crate::{
     build::{self, Building, Built},
@@ -23,6 +24,7 @@ use crate::{
     failure::{Failure, Kind},
     history::{self, History, Status, Step},
     lock::{self, Subject},
+    project,
     quantity::{counted, shown},
     report::Printer,
     spec::{self, Job},
@@ -43,6 +45,30 @@ pub struct House {
     pub clock: Clock,
     /// The only printer.
     pub printer: Printer,
+}
+
+impl House {
+    /// The house, its project knowing what changed in `environment` if `select` asks for that.
+    ///
+    /// # Errors
+    /// When releases cannot be read.
+    pub async fn with_changed(
+        mut self,
+        environment: &Environment,
+        select: &[String],
+    ) -> Result<Self, Failure> {
+        let raw_schemas = project::raw_schemas();
+        let known =
+            self.warehouse.with_changed(&self.project, &raw_schemas, environment, select).await?;
+        let known = match known {
+            Cow::Owned(project) => Some(project),
+            Cow::Borrowed(_) => None,
+        };
+        if let Some(project) = known {
+            self.project = Arc::new(project);
+        }
+        Ok(self)
+    }
 }
 
 /// What a run did.

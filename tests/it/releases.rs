@@ -50,8 +50,19 @@ fn a_change_is_planned_tried_compared_promoted_and_taken_back() {
     let planned = project.run(&["--json", "plan", "fct_order_lines"]).succeeded();
     assert_eq!(event(&planned, "planned")["way"], "full");
     says(&project.run(&["releases", "--env", "dev"]), &["nothing was built in environment `dev`"]);
+    let why = project.run(&["explain", "fct_order_lines"]).succeeded();
+    says(&why, &["fct_order_lines: built whole", "the SQL changed", "found by `order_id`"]);
+    let why = project.run(&["--json", "explain", "stg_shopify__orders"]).succeeded();
+    assert_eq!(event(&why, "explain")["way"], "unchanged");
+    let nobody = project.run(&["explain", "fct_order_line"]);
+    assert_eq!(nobody.code, 2);
+    says(&nobody, &["did you mean `fct_order_lines`?"]);
+    says(&project.run(&["plan", "changed"]).succeeded(), &["1 model against", "1 to run"]);
+    says(&project.run(&["check", "changed"]).succeeded(), &["1 model planned"]);
 
     says(&project.run(&["build", "--env", "dev"]).succeeded(), &["in `dev`"]);
+    let left = project.run(&["plan", "changed", "--env", "dev"]).succeeded();
+    says(&left, &["0 models against"]);
     assert_eq!(project.query(FEES), before, "prod does not see it");
     let there = project.run(&["query", "--env", "dev", "--format", "csv", FEES]).succeeded();
     let tried: Vec<String> = there.stdout.lines().skip(1).map(str::to_owned).collect();

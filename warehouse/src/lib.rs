@@ -27,9 +27,10 @@ pub use landing::{Landed, Landing, LandingSpec, Rejected};
 pub use model::lineage;
 pub use model::{
     Backfill, BuildEvent, BuildOptions, BuildPlan, BuildReport, CheckResult, CheckStatus,
-    ColumnChange, ColumnDiff, Diff, Failure, Finding, Forecast, Kind, Model, ModelReport,
-    ModelSource, ModelStatus, Month, Outcome, PlannedModel, Project, ReadAt, Role, RowsDiff,
-    Severity, SumDiff, TableDiff, ValueDiff, Verified, Way, Why, declared_checks, model_test, page,
+    ColumnChange, ColumnDiff, Diff, ExplainedInput, Explanation, Failure, Finding, Forecast, Kind,
+    Model, ModelReport, ModelSource, ModelStatus, Month, Outcome, PlannedModel, Project, ReadAt,
+    Role, RowsDiff, Severity, SumDiff, TableDiff, ValueDiff, Verified, Way, Why, asks_for_changed,
+    declared_checks, model_test, page,
 };
 pub use ops::OpsTable;
 pub use release::{Basis, Difference, Release, TableAt, TableChange};

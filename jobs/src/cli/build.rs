@@ -10,7 +10,8 @@ use crate::{build::Building, failure::Failure, quantity::counted, run, spec};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Models: `name`, `+name` with all it reads, `name+` with all that read it; everything without
+    /// Models: `name`, `fct_*`, `tag:..`, `path:..`, `changed`; `+name` with all it reads, `name+` with
+    /// all that read it; everything without
     #[arg(value_name = "SELECT", allow_hyphen_values = false)]
     select: Vec<String>,
     /// Compute the selected models whole, whatever changed
@@ -36,10 +37,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
-    let house = context.house()?;
     let began = Instant::now();
     let mut job = run::one_off("build");
     let environment = arguments.of.environment;
+    // What changed is seen once: after the build nothing has, and `--verify` means the same models.
+    let house = context.house()?.with_changed(&environment, &arguments.select).await?;
     let place = if environment.is_prod() { String::new() } else { format!(" in `{environment}`") };
     job.builds = vec![spec::Build {
         models: arguments.select.clone(),

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use clap::Args;
 use connectors::registry;
-use warehouse::{Finding, Project};
+use warehouse::{Environment, Finding, Project};
 
 use super::Context;
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Models whose findings are wanted: `name`, `fct_*`, `+name`, `name+`, `tag:..`, `path:..`; all
-    /// without
+    /// Models whose findings are wanted: `name`, `fct_*`, `+name`, `name+`, `tag:..`, `path:..`,
+    /// `changed`; all without
     #[arg(value_name = "SELECT", allow_hyphen_values = false)]
     select: Vec<String>,
     /// Also ask every source and destination, with the cheapest call that needs a valid token
@@ -30,8 +30,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     let config = context.config()?;
     let absent = config.check()?;
     let jobs = project::jobs(config.folder(), config.time_zone)?;
-    let (models, planned) = planned(context, config.folder(), &arguments.select)?;
-    config.warehouse(context.globals.memory)?;
+    let (models, planned) = planned(context, &config, &arguments.select).await?;
     for job in jobs.values() {
         // What a step names must be there.
         for source in job.extracts.iter().filter_map(|step| step.source.as_deref()) {
@@ -43,7 +42,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
             }
         }
         for step in &job.builds {
-            models.select(&step.models)?;
+            models.select_changed(&step.models, &BTreeSet::new())?;
         }
     }
     for (name, destination) in models.exports() {
@@ -80,17 +79,21 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
 }
 
 /// The models, and how many are meant: sound, or refused with all that is wrong with them.
-fn planned(
+async fn planned(
     context: &Context,
-    folder: &Path,
+    config: &Config,
     select: &[String],
 ) -> Result<(Project, usize), Failure> {
+    let folder = config.folder();
+    let warehouse = config.warehouse(context.globals.memory)?;
     let models = match project::load(folder)? {
         Ok(models) => models,
         Err(found) => return Err(refused(context, folder, &found)?),
     };
     let mut found = project::check_models(&models)?;
-    let meant = models.select(select)?;
+    let (raw_schemas, prod) = (project::raw_schemas(), Environment::default());
+    let known = warehouse.with_changed(&models, &raw_schemas, &prod, select).await?;
+    let meant = known.select(select)?;
     let paths: BTreeSet<&str> = meant.iter().map(|model| model.path.as_str()).collect();
     found.retain(|finding| paths.contains(finding.path.as_str()));
     if found.is_empty() {

@@ -43,8 +43,8 @@ enum Format {
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
-    let house = context.house()?;
     let Arguments { before, after, select, format, fail_if_diff } = arguments;
+    let house = context.house()?.with_changed(&after.environment, &select).await?;
     let diff = tokio::select! {
         diff = house.warehouse.diff(&house.project, &before, &after, &select) => diff?,
         () = context.stop.requested() => {

@@ -103,7 +103,7 @@ enum Command {
     Sandbox(sandbox::Arguments),
     /// Look over the config, the jobs and every model, without data
     Check(check::Arguments),
-    /// Say what a finding's code means, with a wrong example and the right one
+    /// Say what a finding's code means, or why a model would be built now and in which way
     Explain(explain::Arguments),
     /// Run the tests of the models, without data
     Test(test::Arguments),
@@ -217,7 +217,7 @@ async fn dispatch(cli: Cli, printer: Printer, stop: Stop) -> Result<(), Failure>
         Command::Demo(arguments) => Box::pin(demo::run(&context, arguments)).await,
         Command::Sandbox(arguments) => sandbox::run(&context, arguments).await,
         Command::Check(arguments) => check::run(&context, arguments).await,
-        Command::Explain(arguments) => explain::run(&context, arguments),
+        Command::Explain(arguments) => Box::pin(explain::run(&context, arguments)).await,
         Command::Extract(arguments) => Box::pin(extract::run(&context, arguments)).await,
         Command::Build(arguments) => Box::pin(build::run(&context, arguments)).await,
         Command::Plan(arguments) => Box::pin(plan::run(&context, arguments)).await,

@@ -21,8 +21,9 @@ pub(super) struct Arguments {
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let house = context.house()?;
     project::require_sound(house.config.folder(), &house.project)?;
-    let raw_schemas = project::raw_schemas();
     let environment = arguments.of.environment;
+    let house = house.with_changed(&environment, &arguments.select).await?;
+    let raw_schemas = project::raw_schemas();
     let plan =
         house.warehouse.plan(&house.project, &raw_schemas, &environment, &arguments.select).await?;
     for model in &plan.models {

@@ -1,17 +1,19 @@
-//! `inkhouse test`: the project's model tests, on its models. No warehouse, no network, no config.
+//! `inkhouse test`: the project's model tests, on its models. No network, and no
+//! warehouse and config but for `changed`.
 //!
 //! The models that the files need are planned once; a case then takes milliseconds.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
 use clap::Args;
 use serde_json::json;
 use warehouse::{
-    Project,
+    Environment, Project, asks_for_changed,
     model_test::{Bench, CaseReport, TestFile, TestReport},
 };
 
@@ -27,7 +29,7 @@ const FOLDER: &str = "tests";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Files or folders of tests, and models whose cases to run (`name`, `+name`, `name+`)
+    /// Files or folders of tests, and models whose cases to run (`name`, `fct_*`, `tag:..`, `changed`)
     #[arg(value_name = "SELECT|FILE")]
     select: Vec<String>,
     /// Write the rows that the models yield into every expected table that differs
@@ -47,7 +49,14 @@ struct Test {
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let began = Instant::now();
     let folder = &context.globals.project;
-    let models = project::models(folder)?;
+    let models = if asks_for_changed(&arguments.select) {
+        // Only a warehouse knows.
+        let prod = Environment::default();
+        let house = context.house()?.with_changed(&prod, &arguments.select).await?;
+        Arc::unwrap_or_clone(house.project)
+    } else {
+        project::models(folder)?
+    };
     let tests = tests(folder, &models, &arguments.select)?;
     let mut bench =
         Bench::new(&models, &project::raw_schemas(), tests.iter().map(|test| &test.file))?;
@@ -150,7 +159,8 @@ fn tests(folder: &Path, models: &Project, select: &[String]) -> Result<Vec<Test>
     if let Some(first) = unread.next() {
         return Err(first.with_more(unread).with_kept("no test ran"));
     }
-    if tests.is_empty() {
+    // That nothing changed is no mistake.
+    if tests.is_empty() && !asks_for_changed(&patterns) {
         return Err(if patterns.is_empty() {
             Failure::config(format!("there is no test in `{}`", folder.join(FOLDER).display()))
                 .with_hint("a test is a Markdown file with `given` and `expect` tables; the manual is warehouse/README.md, `Model tests`")

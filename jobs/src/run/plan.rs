@@ -2,6 +2,8 @@
 //!
 //! Every mistake of a config, a job or a model ends here, when nothing was touched yet.
 
+use std::collections::BTreeSet;
+
 use connectors::registry;
 
 use super::House;
@@ -31,7 +33,8 @@ pub(super) fn prepare(house: &House, job: &Job) -> Result<Prepared, Failure> {
         project::require_sound(house.config.folder(), &house.project)?;
     }
     for step in &job.builds {
-        house.project.select(&step.models)?;
+        // What changed is seen when the step begins; here only the words count.
+        house.project.select_changed(&step.models, &BTreeSet::new())?;
     }
     let mut unconfigured = Vec::new();
     let exports: Result<Vec<_>, Failure> =

@@ -1,10 +1,11 @@
--- One row per order.
+-- One row per order and currency.
 --
 --! kind = "full"
---! key  = ["order_id"]
+--! key  = ["order_id", "currency_code"]
 select
     order_id,
+    currency_code,
     sum(gross_amount) as gross_amount
 from stg_shopify__order_lines
-group by order_id
---? E022 7:26
+group by order_id, currency_code
+--? E022 8:26

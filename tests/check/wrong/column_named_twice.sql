@@ -7,4 +7,4 @@ select
     total_amount,
     tax_amount as total_amount
 from stg_shopify__orders
---? E013 8:19
+--? E020 8:19

@@ -9,7 +9,7 @@ lines as (
         order_id,
         sku,
         currency_code,
-        sum(gross_amount) over (partition by order_id) as order_amount
+        sum(gross_amount) over (partition by order_id, currency_code) as order_amount
     from stg_shopify__order_lines
 )
 

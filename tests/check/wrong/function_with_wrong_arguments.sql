@@ -6,4 +6,4 @@ select
     order_id,
     allocate(total_amount, currency_code) as parts
 from stg_shopify__orders
---? E012 7:14
+--? E012 7:5

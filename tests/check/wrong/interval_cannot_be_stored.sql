@@ -6,4 +6,4 @@ select
     order_id,
     interval '1 day' as grace
 from stg_shopify__orders
---? E020 1:1
+--? E020 7:25

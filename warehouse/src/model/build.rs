@@ -267,8 +267,16 @@ pub(super) fn begin(
         for (name, at) in models_of(&release.tables).into_iter().filter(|(name, _)| is_stored(name))
         {
             let shared = prod.is_some() && at.environment.is_prod();
-            if shared && models.contains_key(&name) {
-                continue; // prod's newest is there already
+            if shared && let Some(newest) = models.get(&name) {
+                // Prod's newest is there already. Where the environment came to the same rows from
+                // tables of its own, it knows what these were.
+                let newest: &TableAt = newest;
+                if let Some(basis) = release.models.get(&name)
+                    && newest.contents == at.contents
+                {
+                    bases.insert(name, basis.clone());
+                }
+                continue;
             }
             if let Some(basis) = release.models.get(&name) {
                 bases.insert(name.clone(), basis.clone());

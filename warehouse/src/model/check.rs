@@ -7,31 +7,34 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DFSchema, DataFusionError, SchemaError, Span};
+use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlan, Operator};
 
 use super::checks;
+use super::complaint::explain;
 use super::definition::Model;
-use super::finding::{Finding, Place, code, did_you_mean};
+use super::finding::{Finding, Names, Place, code, did_you_mean};
 use super::graph;
-use super::header::{IS_CURRENT, Kind, VALID_FROM, VALID_TO, place_of_value};
+use super::header::{IS_CURRENT, Kind, VALID_FROM, VALID_TO, place_of_value_in};
 use super::lint;
 use super::project::Project;
 use super::references::{Target, lower_first};
-use super::scope::{Scope, plain};
-use crate::Result;
+use super::scope::Scope;
 use crate::functions::AMOUNT;
 use crate::table::{Layer, TableName, stored_schema};
+use crate::{Error, Result};
 
 const RATE: DataType = DataType::Decimal128(18, 8);
+/// What to do about two columns of one name.
+pub(super) const ONCE: &str = "name each column once";
 
 /// Names that nobody has, and layers that must not be read.
 pub(super) fn references(
     project: &Project,
     model: &Model,
-    known: &BTreeSet<&str>,
+    known: &Names<'_>,
     findings: &mut Vec<Finding>,
 ) {
     for reference in &model.references {
@@ -42,15 +45,15 @@ pub(super) fn references(
         let layer = match &reference.target {
             Target::Model(name) => {
                 let Some(read) = project.model(name) else {
-                    let hint = did_you_mean(name, known.iter().copied());
+                    let hint = known.did_you_mean(name);
                     add(code::TABLE, format!("no model is called `{name}`"), hint);
                     continue;
                 };
                 read.layer
             }
             Target::Raw(name) => {
-                if !known.contains(name.as_str()) {
-                    let hint = did_you_mean(name, known.iter().copied());
+                if !known.contains(name) {
+                    let hint = known.did_you_mean(name);
                     add(code::TABLE, format!("no stream lands in `{name}`"), hint);
                 }
                 Layer::Raw
@@ -81,21 +84,29 @@ pub(crate) fn outputs(
     for field in given.fields() {
         let name = field.name();
         let mut add = |code, message: String, hint: &str| {
-            let place = last_word(&model.text, name).unwrap_or(Place::START);
+            let place = lint::place_of_column(model, name);
             findings.push(place.finding(code, &model.path, message, Some(hint.to_owned())));
         };
         if !seen.insert(name) {
-            add(code::TYPE, format!("two columns are called `{name}`"), "name each column once");
+            add(code::TYPE, format!("two columns are called `{name}`"), ONCE);
+        }
+        if model.header.kind == Kind::Scd2 && [VALID_FROM, VALID_TO, IS_CURRENT].contains(&&**name)
+        {
+            let message = format!("`{name}` is a column that every `scd2` model gets");
+            add(code::TYPE, message, "give it another name");
         }
         let data_type = field.data_type();
-        let amount = name.ends_with("_amount") || name.contains("_amount_");
-        if data_type.is_floating() && (amount || name.ends_with("_rate")) {
+        // `has_amount` and `has_no_rate` are questions, and `shipping_rate` may be one's name.
+        let is_question = *data_type == DataType::Boolean;
+        let amount = !is_question && (name.ends_with("_amount") || name.contains("_amount_"));
+        let rate = !is_question && !data_type.is_string() && name.ends_with("_rate");
+        if data_type.is_floating() && (amount || rate) {
             let message = format!("`{name}` is {}: money is never a float", words(data_type));
             add(code::FLOAT, message, "find the float in that expression; decimals stay decimals");
         } else if amount && *data_type != AMOUNT {
             let message = format!("`{name}` is {}, expected decimal(18, 4)", words(data_type));
             add(code::AMOUNT, message, "cast it in the final select");
-        } else if name.ends_with("_rate") && *data_type != RATE {
+        } else if rate && *data_type != RATE {
             let message = format!("`{name}` is {}, expected decimal(18, 8)", words(data_type));
             add(code::RATE, message, "cast it in the final select");
         } else if data_type.is_decimal() && *data_type != AMOUNT && *data_type != RATE {
@@ -110,8 +121,15 @@ pub(crate) fn outputs(
     let schema = match stored_schema(&model.name, given) {
         Ok(schema) => schema,
         Err(error) => {
+            let place = match &error {
+                Error::Column { column, .. } => {
+                    let name = column.split('.').next().unwrap_or(column);
+                    lint::place_of_column(model, name)
+                }
+                _ => Place::START,
+            };
             let message = lower_first(&error.to_string());
-            findings.push(Place::START.finding(code::TYPE, &model.path, message, None));
+            findings.push(place.finding(code::TYPE, &model.path, message, None));
             return None;
         }
     };
@@ -149,22 +167,34 @@ fn header_columns(scope: &Scope, model: &Model, schema: &SchemaRef, findings: &m
     ];
     for (list, columns) in lists {
         for column in columns.iter().filter(|column| schema.index_of(column).is_err()) {
-            let place = place_of_value(&model.text, column);
+            let place = place_of_value_in(&model.text, list, column);
             let message = format!("`{list}` names `{column}`, which is no column of the model");
             let hint = did_you_mean(column, schema.fields().iter().map(|f| f.name().as_str()));
             findings.push(place.finding(code::HEADER_COLUMN, &model.path, message, hint));
         }
     }
-    if let Some(column) = &header.dated_by
-        && let Ok(field) = schema.field_with_name(column)
-        && !matches!(field.data_type(), DataType::Date32 | DataType::Timestamp(..))
-    {
-        let message = format!(
-            "`dated_by` needs a date or a timestamp, and `{column}` is {}",
-            words(field.data_type())
-        );
-        let place = place_of_value(&model.text, column);
-        findings.push(place.finding(code::HEADER_COLUMN, &model.path, message, None));
+    let times = [
+        (
+            "updated_at",
+            &header.updated_at,
+            "name a timestamp or a date, or let the run's time count",
+        ),
+        ("dated_by", &header.dated_by, "name the day of the order, or its moment"),
+    ];
+    for (list, column, hint) in times {
+        let Some(column) = column else { continue };
+        let Ok(field) = schema.field_with_name(column) else { continue };
+        let data_type = field.data_type();
+        if !matches!(data_type, DataType::Timestamp(..) | DataType::Date32) {
+            let place = place_of_value_in(&model.text, list, column);
+            let message = format!("`{list}` names `{column}`, which is {}", words(data_type));
+            findings.push(place.finding(
+                code::MISMATCH,
+                &model.path,
+                message,
+                Some(hint.to_owned()),
+            ));
+        }
     }
     checks::fit_together(scope, model, schema, findings);
 }
@@ -258,106 +288,11 @@ pub(crate) fn last_word(text: &str, word: &str) -> Option<Place> {
     let mut found = None;
     for (number, line) in text.lines().enumerate() {
         let code = line.split("--").next().unwrap_or(line);
-        if let Some(place) = Place::of_word(code, word) {
+        if let Some(place) = Place::of_words(code, word).last() {
             found = Some(Place { line: number + 1, column: place.column });
         }
     }
     found
-}
-
-/// An engine's error, for the author of the SQL.
-pub(crate) struct Spot {
-    pub(crate) code: &'static str,
-    pub(crate) place: Place,
-    pub(crate) message: String,
-    pub(crate) hint: Option<String>,
-}
-
-pub(crate) fn explain(text: &str, error: &DataFusionError) -> Spot {
-    let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
-    if let Some((field, valid)) = missing_field(error) {
-        let span = field.spans().first().or(span);
-        let place = span
-            .map(place_of)
-            .or_else(|| Place::of_word(text, &field.name))
-            .unwrap_or(Place::START);
-        let owner = field.relation.as_ref().map(ToString::to_string);
-        let mut names: Vec<&str> = valid
-            .iter()
-            .filter(|column| {
-                owner.is_none() || column.relation.as_ref().map(ToString::to_string) == owner
-            })
-            .map(|column| column.name.as_str())
-            .collect();
-        if names.is_empty() {
-            names = valid.iter().map(|column| column.name.as_str()).collect();
-        }
-        names.dedup();
-        let hint = did_you_mean(&field.name, names.iter().copied()).or_else(|| {
-            (!names.is_empty() && names.len() <= 12)
-                .then(|| format!("the columns are {}", ticked(&names)))
-        });
-        let message = match owner {
-            Some(owner) => format!("`{owner}` has no column `{}`", field.name),
-            None => format!("no column is called `{}`", field.name),
-        };
-        return Spot { code: code::COLUMN, place, message, hint };
-    }
-    let message = plain(error);
-    let place = span.map(place_of).or_else(|| quoted(text, &message)).unwrap_or(Place::START);
-    let (message, hint) = match message.split_once("Did you mean") {
-        Some((what, rest)) => {
-            let name = rest.trim_matches(|c: char| !c.is_alphanumeric() && c != '_');
-            let what = what.trim().trim_end_matches('.');
-            (what.to_owned(), Some(format!("did you mean `{name}`?")))
-        }
-        None => (message.into_owned(), None),
-    };
-    let lower = message.to_lowercase();
-    let code = if lower.contains("function") {
-        code::FUNCTION
-    } else if lower.starts_with("table ") && lower.contains("not found") {
-        code::TABLE
-    } else {
-        code::PLAN
-    };
-    Spot { code, place, message, hint }
-}
-
-type Missing<'a> = (&'a datafusion::common::Column, &'a [datafusion::common::Column]);
-
-fn missing_field(error: &DataFusionError) -> Option<Missing<'_>> {
-    match error {
-        DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
-            SchemaError::FieldNotFound { field, valid_fields } => Some((field, valid_fields)),
-            _ => None,
-        },
-        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
-            missing_field(inner)
-        }
-        DataFusionError::Shared(inner) => missing_field(inner),
-        DataFusionError::Collection(errors) => errors.iter().find_map(missing_field),
-        _ => None,
-    }
-}
-
-fn place_of(span: Span) -> Place {
-    let index = |n: u64| usize::try_from(n).unwrap_or(1).max(1);
-    Place { line: index(span.start.line), column: index(span.start.column) }
-}
-
-/// The place of the first word that the message quotes and the text has.
-fn quoted(text: &str, message: &str) -> Option<Place> {
-    message
-        .split(['\'', '"', '`'])
-        .skip(1)
-        .step_by(2)
-        .filter_map(|word| word.rsplit('.').next())
-        .find_map(|word| last_word(text, word))
-}
-
-fn ticked(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// `raw.<source>.<stream>` names as tables; others are no raw tables.

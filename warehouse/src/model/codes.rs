@@ -8,7 +8,7 @@ pub fn page(code: &str) -> Option<&'static str> {
     PAGES.iter().find(|(known, _)| *known == code).map(|(_, page)| *page)
 }
 
-const PAGES: [(&str, &str); 30] = [
+const PAGES: [(&str, &str); 31] = [
     ("E001", include_str!("codes/E001.md")),
     ("E002", include_str!("codes/E002.md")),
     ("E003", include_str!("codes/E003.md")),
@@ -32,6 +32,7 @@ const PAGES: [(&str, &str); 30] = [
     ("E032", include_str!("codes/E032.md")),
     ("E033", include_str!("codes/E033.md")),
     ("E034", include_str!("codes/E034.md")),
+    ("E035", include_str!("codes/E035.md")),
     ("E040", include_str!("codes/E040.md")),
     ("E041", include_str!("codes/E041.md")),
     ("E042", include_str!("codes/E042.md")),

@@ -157,8 +157,11 @@ fn contradictions(
     layer: Layer,
     findings: &mut Vec<Finding>,
 ) {
-    let mut add = |value: &str, message: &str, hint: &str| {
-        let place = header::place_of_value(text, value);
+    let mut add = |key: &str, value: Option<&str>, message: &str, hint: &str| {
+        let place = match value {
+            Some(value) => header::place_of_value_in(text, key, value),
+            None => header::place_of_key(text, key),
+        };
         let hint = Some(hint.to_owned());
         findings.push(place.finding(code::CONTRADICTION, path, message, hint));
     };
@@ -166,39 +169,44 @@ fn contradictions(
     match header.kind {
         Kind::Append | Kind::Scd2 if header.key.is_empty() => {
             let message = format!("a model of kind `{kind}` has no key");
-            add(kind, &message, "add `key = [..]`: what names a row");
+            add("kind", Some(kind), &message, "add `key = [..]`: what names a row");
         }
         Kind::Merge if header.changed_by.is_empty() => add(
-            kind,
+            "kind",
+            Some(kind),
             "a merge model does not say by what its rows are told apart",
             "add `changed_by = [..]`, such as the order's id; or make it `full`",
         ),
         Kind::Full | Kind::View | Kind::Scd2 if !header.changed_by.is_empty() => {
             let message = format!("a model of kind `{kind}` is never built by keys");
-            add("changed_by", &message, "make it `merge`, or take `changed_by` out");
+            add("changed_by", None, &message, "make it `merge`, or take `changed_by` out");
         }
         _ => {}
     }
     if header.kind != Kind::Merge && header.dated_by.is_some() {
-        add("dated_by", "only a `merge` model dates keys", "take `dated_by` out");
+        add("dated_by", None, "only a `merge` model dates keys", "take `dated_by` out");
     }
     if header.kind != Kind::Scd2 && header.updated_at.is_some() {
-        add("updated_at", "only an `scd2` model has `updated_at`", "take it out");
+        add("updated_at", None, "only an `scd2` model has `updated_at`", "take it out");
     }
     let stored = !header.partition_by.is_empty() || !header.sort_by.is_empty();
     if header.kind == Kind::View && stored {
-        add("view", "a view stores nothing", "take `partition_by` and `sort_by` out");
+        add("kind", Some("view"), "a view stores nothing", "take `partition_by` and `sort_by` out");
     }
     match (&header.destination, layer == Layer::Exports) {
         (Some(destination), false) => add(
-            destination,
+            "destination",
+            Some(destination),
             "only an export has a destination",
             "move the model to `exports/`, or take the destination out",
         ),
-        (None, true) => add("", "an export has no destination", "add `destination = \"..\"`"),
+        (None, true) => {
+            add("destination", None, "an export has no destination", "add `destination = \"..\"`");
+        }
         _ => {}
     }
     if layer == Layer::Exports && header.kind == Kind::View {
-        add("view", "an export is a view", "make it `full`: what is sent was checked and stored");
+        let hint = "make it `full`: what is sent was checked and stored";
+        add("kind", Some("view"), "an export is a view", hint);
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Codes never change their meaning; the table is in the crate's README.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 /// Stable codes of findings.
 pub mod code {
@@ -52,6 +54,8 @@ pub mod code {
     pub const CONTRACT: &str = "E033";
     /// A check compares with a model or column that does not exist, or whose type differs.
     pub const CHECK_REFERENCE: &str = "E034";
+    /// The columns of `changed_by` can be followed to no input: every build computes all rows.
+    pub const UNREACHED: &str = "E035";
     /// A sum after a join that repeats what is summed.
     pub const FAN_OUT: &str = "E040";
     /// Amounts of two currencies, or values of two units, meet.
@@ -68,7 +72,7 @@ pub mod code {
     pub const ORDER: &str = "E046";
 
     /// All of them.
-    pub const ALL: [&str; 30] = [
+    pub const ALL: [&str; 31] = [
         DESCRIPTION,
         HEADER,
         CONTRADICTION,
@@ -92,6 +96,7 @@ pub mod code {
         NO_KEY,
         CONTRACT,
         CHECK_REFERENCE,
+        UNREACHED,
         FAN_OUT,
         UNITS,
         CURRENCIES,
@@ -146,17 +151,18 @@ impl Place {
 
     /// The first place of `word` in `text` that is not part of a longer word.
     pub(crate) fn of_word(text: &str, word: &str) -> Option<Self> {
-        if word.is_empty() {
-            return None;
-        }
+        Self::of_words(text, word).next()
+    }
+
+    /// All such places.
+    pub(crate) fn of_words(text: &str, word: &str) -> impl Iterator<Item = Self> {
         let inside = |c: char| c.is_alphanumeric() || c == '_';
-        text.match_indices(word)
-            .find(|(at, found)| {
-                let before = text.get(..*at).and_then(|text| text.chars().next_back());
-                let after = text.get(at + found.len()..).and_then(|text| text.chars().next());
-                !before.is_some_and(inside) && !after.is_some_and(inside)
-            })
-            .map(|(at, _)| Self::of(text, at))
+        let found = text.match_indices(word).filter(move |(at, found)| {
+            let before = text.get(..*at).and_then(|text| text.chars().next_back());
+            let after = text.get(at + found.len()..).and_then(|text| text.chars().next());
+            !found.is_empty() && !before.is_some_and(inside) && !after.is_some_and(inside)
+        });
+        found.map(|(at, _)| Self::of(text, at))
     }
 
     pub(crate) fn finding(
@@ -183,12 +189,52 @@ pub(crate) fn nearest<'a>(
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let wanted = wanted.to_lowercase();
-    known
+    let letters = letters(&wanted);
+    let most = |name: &str| (name.len().max(wanted.len()) / 3).max(1);
+    let mut candidates: Vec<(usize, usize, &str)> = known
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&wanted, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= (name.len().max(wanted.len()) / 3).max(1))
-        .min_by_key(|(distance, name)| (*distance, name.len()))
-        .map(|(_, name)| name)
+        .enumerate()
+        .map(|(number, name)| (least_distance(&letters, name), number, name))
+        .filter(|(least, _, name)| *least <= most(name))
+        .collect();
+    // Among thousands of names only those are measured that may be nearer than the nearest so far.
+    candidates.sort_unstable();
+    let mut best: Option<(usize, usize, usize, &str)> = None;
+    for (least, number, name) in candidates {
+        if best.is_some_and(|(distance, ..)| least > distance) {
+            break;
+        }
+        let distance = strsim::damerau_levenshtein(&wanted, &name.to_lowercase());
+        let found = (distance, name.len(), number, name);
+        if distance <= most(name) && best.is_none_or(|best| found < best) {
+            best = Some(found);
+        }
+    }
+    best.map(|(.., name)| name)
+}
+
+/// How often each letter stands in a text, in lower case; all that are not ASCII count as one.
+fn letters(text: &str) -> [i32; 128] {
+    let mut counts = [0; 128];
+    for letter in text.chars() {
+        let place = if letter.is_ascii() { letter.to_ascii_lowercase() } else { '\0' };
+        if let Some(count) =
+            usize::try_from(u32::from(place)).ok().and_then(|at| counts.get_mut(at))
+        {
+            *count += 1;
+        }
+    }
+    counts
+}
+
+/// What the distance is at least: an edit adds one letter, takes one away, or both.
+fn least_distance(wanted: &[i32; 128], name: &str) -> usize {
+    let (mut missing, mut surplus) = (0, 0);
+    for (wanted, given) in wanted.iter().zip(letters(name)) {
+        missing += (wanted - given).max(0);
+        surplus += (given - wanted).max(0);
+    }
+    usize::try_from(missing.max(surplus)).unwrap_or(0)
 }
 
 pub(crate) fn did_you_mean<'a>(
@@ -196,6 +242,34 @@ pub(crate) fn did_you_mean<'a>(
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
     nearest(wanted, known).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// Names that there are, and what each wrong one was probably meant to be.
+///
+/// A table that is renamed is missed by everything that reads it, so each is looked for once.
+pub(crate) struct Names<'a> {
+    known: BTreeSet<&'a str>,
+    near: Mutex<BTreeMap<String, Option<String>>>,
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn new(known: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { known: known.into_iter().collect(), near: Mutex::default() }
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.known.contains(name)
+    }
+
+    pub(crate) fn did_you_mean(&self, wanted: &str) -> Option<String> {
+        let mut near = self.near.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hint) = near.get(wanted) {
+            return hint.clone();
+        }
+        let hint = did_you_mean(wanted, self.known.iter().copied());
+        near.insert(wanted.to_owned(), hint.clone());
+        hint
+    }
 }
 
 #[cfg(test)]
@@ -215,5 +289,12 @@ mod tests {
         let known = ["order_id", "customer_id", "ordered_at"];
         assert_eq!(nearest("oder_id", known), Some("order_id"));
         assert_eq!(nearest("currency", known), None);
+        assert_eq!(nearest("ORDRE_ID", known), Some("order_id"), "letters change places");
+        assert_eq!(nearest("zażółc", ["zażółć", "zazolc"]), Some("zażółć"));
+        let names = Names::new(known);
+        for _ in 0..2 {
+            assert_eq!(names.did_you_mean("oder_id").as_deref(), Some("did you mean `order_id`?"));
+            assert_eq!(names.did_you_mean("currency"), None);
+        }
     }
 }

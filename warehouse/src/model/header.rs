@@ -202,19 +202,41 @@ pub(crate) fn first_header_line(text: &str) -> Place {
     Place { line: number + 1, column: 1 }
 }
 
+/// Where a key of the header stands.
+pub(crate) fn place_of_key(text: &str, key: &str) -> Place {
+    let place = text.lines().enumerate().find_map(|(number, line)| {
+        let rest = line.strip_prefix("--!")?.trim_start();
+        rest.strip_prefix(key)?.trim_start().strip_prefix('=')?;
+        let before = line.chars().count() - rest.chars().count();
+        Some(Place { line: number + 1, column: before + 1 })
+    });
+    place.unwrap_or_else(|| first_header_line(text))
+}
+
 /// Where a value of the header stands: the quoted `value` in a `--!` line.
 pub(crate) fn place_of_value(text: &str, value: &str) -> Place {
+    value_below(text, value, 0).unwrap_or_else(|| first_header_line(text))
+}
+
+/// Where a value of that key stands.
+pub(crate) fn place_of_value_in(text: &str, key: &str, value: &str) -> Place {
+    let place = place_of_key(text, key);
+    value_below(text, value, place.line - 1).unwrap_or(place)
+}
+
+fn value_below(text: &str, value: &str, first: usize) -> Option<Place> {
     // As written in TOML, where a quote or a backslash inside is escaped.
     let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| line.starts_with("--!")) {
+    let lines = text.lines().enumerate().skip(first);
+    for (number, line) in lines.filter(|(_, line)| line.starts_with("--!")) {
         for quoted in [format!("\"{escaped}\""), format!("'{value}'")] {
             if let Some(at) = line.find(&quoted) {
                 let before = line.get(..at).unwrap_or(line);
-                return Place { line: number + 1, column: before.chars().count() + 2 };
+                return Some(Place { line: number + 1, column: before.chars().count() + 2 });
             }
         }
     }
-    first_header_line(text)
+    None
 }
 
 #[cfg(test)]
@@ -230,6 +252,9 @@ mod tests {
         assert_eq!((header.kind, header.severity), (Kind::Merge, Severity::Block));
         assert_eq!(header.key, ["order_id"]);
         assert_eq!(place_of_value(GOOD, "order_id"), Place { line: 7, column: 10 });
+        let twice = "--! key     = ['a', 'b']\n--! sort_by = [\n--!     'a',\n--! ]\n";
+        assert_eq!(place_of_key(twice, "sort_by"), Place { line: 2, column: 5 });
+        assert_eq!(place_of_value_in(twice, "sort_by", "a"), Place { line: 3, column: 10 });
     }
 
     #[test]

@@ -12,8 +12,8 @@ use datafusion::datasource::empty::EmptyTable;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use super::check::explain;
 use super::checks::compared_with;
+use super::complaint::explain;
 use super::definition::Model;
 use super::header::Kind;
 use super::project::Project;

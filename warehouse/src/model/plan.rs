@@ -3,6 +3,7 @@
 //! It asks the same question as the build (does the basis of the standing table agree with how
 //! things are now?), so that what it foresees is what happens, unless rows land in between.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::arrow::datatypes::SchemaRef;
@@ -13,8 +14,9 @@ use super::columns::{self, ColumnChange};
 use super::definition::Model;
 use super::header::Kind;
 use super::lineage::Felt;
-use super::planning::{Depth, plan_all};
+use super::planning::{Depth, Planned, plan_all};
 use super::project::{Project, landed_schemas};
+use super::selection;
 use crate::release::{Basis, Difference, Release, TableAt};
 use crate::{Environment, Error, Result, Warehouse};
 
@@ -102,25 +104,12 @@ impl Warehouse {
         if !planned.findings.is_empty() {
             return Err(Error::Findings(planned.findings));
         }
-        let plans = digests(project, &planned)?;
-        let raw = self.landed(&landed_schemas(raw_schemas)?).await?;
-        let raw = raw.iter().map(|(name, snapshot)| (name.clone(), snapshot.at()));
-        let standing = self.current_release(environment).await?;
-        let prod = if environment.is_prod() {
-            None
-        } else {
-            self.current_release(&Environment::default()).await?
-        };
-        let (models, bases) = begin(project, standing.as_ref(), prod.as_ref());
-        let shapes = prod.iter().chain(&standing).flat_map(|release| release.shapes.clone());
+        let mut outlook = self.outlook(project, raw_schemas, &planned, environment).await?;
+        let shapes = outlook.prod.iter().chain(&outlook.standing);
+        let shapes = shapes.flat_map(|release| release.shapes.clone());
         let mut felt = project.lineage(raw_schemas)?.felt_since(&shapes.collect());
-        let mut stands: BTreeMap<String, TableAt> = raw.collect();
-        stands.extend(models);
-        let runs = BTreeSet::new();
-        let environment = environment.clone();
-        let mut outlook = Outlook { project, plans, environment, stands, bases, prod, runs };
         let mut plan = BuildPlan {
-            release: standing.as_ref().map(|release| release.number),
+            release: outlook.standing.as_ref().map(|release| release.number),
             models: Vec::new(),
             left_behind: Vec::new(),
         };
@@ -145,11 +134,86 @@ impl Warehouse {
         }
         Ok(plan)
     }
+
+    /// The stored models that a build in `environment` would compute, whatever the others did: never
+    /// built, changed, or computed from tables that hold something else by now. A model that does
+    /// not plan has changed. What only reads them is not among them.
+    ///
+    /// Fails when releases cannot be read.
+    pub async fn changed(
+        &self,
+        project: &Project,
+        raw_schemas: &BTreeMap<String, SchemaRef>,
+        environment: &Environment,
+    ) -> Result<BTreeSet<String>> {
+        let planned = plan_all(project, raw_schemas, Depth::Types)?;
+        let mut outlook = self.outlook(project, raw_schemas, &planned, environment).await?;
+        let mut changed = BTreeSet::new();
+        for model in project.models().filter(|model| model.header.kind != Kind::View) {
+            let now = outlook.basis(model);
+            let plans = planned.plans.contains_key(&model.name);
+            if !plans || outlook.by_itself(model, &now).runs() {
+                changed.insert(model.name.clone());
+            }
+        }
+        Ok(changed)
+    }
+
+    /// The project itself, or one that knows what changed if `select` asks for that.
+    ///
+    /// Fails as [`Warehouse::changed`] does.
+    pub async fn with_changed<'p>(
+        &self,
+        project: &'p Project,
+        raw_schemas: &BTreeMap<String, SchemaRef>,
+        environment: &Environment,
+        select: &[String],
+    ) -> Result<Cow<'p, Project>> {
+        if project.knows_changed() || !selection::asks_for_changed(select) {
+            return Ok(Cow::Borrowed(project));
+        }
+        let changed = self.changed(project, raw_schemas, environment).await?;
+        Ok(Cow::Owned(project.clone().with_changed(changed)))
+    }
+
+    /// How things stand for models that were planned.
+    async fn outlook<'p>(
+        &self,
+        project: &'p Project,
+        raw_schemas: &BTreeMap<String, SchemaRef>,
+        planned: &Planned,
+        environment: &Environment,
+    ) -> Result<Outlook<'p>> {
+        let plans = digests(project, planned)?;
+        let raw = self.landed(&landed_schemas(raw_schemas)?).await?;
+        let raw = raw.iter().map(|(name, snapshot)| (name.clone(), snapshot.at()));
+        let standing = self.current_release(environment).await?;
+        let prod = if environment.is_prod() {
+            None
+        } else {
+            self.current_release(&Environment::default()).await?
+        };
+        let (models, bases) = begin(project, standing.as_ref(), prod.as_ref());
+        let mut stands: BTreeMap<String, TableAt> = raw.collect();
+        stands.extend(models);
+        Ok(Outlook {
+            project,
+            standing,
+            plans,
+            environment: environment.clone(),
+            stands,
+            bases,
+            prod,
+            runs: BTreeSet::new(),
+        })
+    }
 }
 
 /// How things stand while the models are gone through in order.
 struct Outlook<'a> {
     project: &'a Project,
+    /// The newest release of the environment.
+    standing: Option<Release>,
     /// Model -> digest of its plan.
     plans: BTreeMap<String, String>,
     environment: Environment,
@@ -165,7 +229,7 @@ struct Outlook<'a> {
 impl Outlook<'_> {
     /// What would be done with a selected model.
     fn forecast(&mut self, model: &Model) -> Forecast {
-        let now = basis_of(self.project, model, &self.plans, |input| self.stands.get(input));
+        let now = self.basis(model);
         let forecast = self.by_itself(model, &now);
         let inputs = self.project.stored_inputs(model).into_iter();
         let moved: Vec<String> = inputs.filter(|input| self.runs.contains(input)).collect();
@@ -177,6 +241,11 @@ impl Outlook<'_> {
             self.runs.insert(model.name.clone());
         }
         forecast
+    }
+
+    /// What its rows would be computed from now.
+    fn basis(&self, model: &Model) -> Basis {
+        basis_of(self.project, model, &self.plans, |input| self.stands.get(input))
     }
 
     /// The same, if the models that it reads stayed as they are.

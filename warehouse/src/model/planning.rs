@@ -13,17 +13,21 @@ use std::thread;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::datasource::empty::EmptyTable;
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use futures::FutureExt as _;
 
-use super::check::{explain, outputs, references, yields_nothing};
+use super::check::{outputs, references, yields_nothing};
 use super::checks;
+use super::complaint::explain;
 use super::definition::Model;
-use super::finding::{Finding, code};
+use super::finding::{Finding, Names, code};
+use super::header::{Kind, place_of_value_in};
+use super::incremental::inputs::{Role, roles_in};
 use super::lint::{self, Grain, Grains};
 use super::project::{Project, landed_schemas};
 use super::references::Target;
-use super::scope::Scope;
+use super::scope::{Scope, plan_as_written, with_casts};
 use crate::{Error, Result};
 
 /// Planning recurses as deeply as the SQL is nested.
@@ -74,28 +78,22 @@ pub(crate) fn plan_all(
     }
     let models: Vec<&Model> = project.models().collect();
     let names = models.iter().map(|model| model.name.as_str());
+    let followed = match depth {
+        Depth::Types => None,
+        Depth::Meaning => Followed::of(project, &raw)?,
+    };
     let site = Site {
         project,
         scope: &scope,
-        known: names.chain(raw.keys().map(String::as_str)).collect(),
+        state: scope.session().state(),
+        followed,
+        known: Names::new(names.chain(raw.keys().map(String::as_str))),
         depth,
         queue: Mutex::new(Queue::of(&models)),
         grew: Condvar::new(),
         models,
     };
-    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let hands = cores.min(site.models.len() / MODELS_PER_THREAD + 1);
-    thread::scope(|threads| {
-        for _ in 0..hands {
-            let hand = thread::Builder::new().stack_size(STACK_BYTES);
-            // With fewer threads than wished for it only takes longer.
-            if hand.spawn_scoped(threads, || site.work()).is_err() {
-                break;
-            }
-        }
-    });
-    // What is left, if there was no thread at all.
-    site.work();
+    by_threads(site.models.len(), || site.work());
     let Queue { outcomes, failure, .. } =
         site.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(failure) = failure {
@@ -116,6 +114,23 @@ pub(crate) fn plan_all(
         }
     }
     Ok(planned)
+}
+
+/// Does work on so many models by as many threads as are worth it. Each takes what is left of it.
+pub(super) fn by_threads(models: usize, work: impl Fn() + Sync) {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let hands = cores.min(models / MODELS_PER_THREAD + 1);
+    thread::scope(|threads| {
+        for _ in 0..hands {
+            let hand = thread::Builder::new().stack_size(STACK_BYTES);
+            // With fewer threads than wished for it only takes longer.
+            if hand.spawn_scoped(threads, &work).is_err() {
+                break;
+            }
+        }
+    });
+    // What is left, if there was no thread at all.
+    work();
 }
 
 /// What came of one model.
@@ -190,8 +205,11 @@ impl Queue {
 struct Site<'a> {
     project: &'a Project,
     scope: &'a Scope,
+    /// Of the scope, whose tables it sees.
+    state: SessionState,
+    followed: Option<Followed<'a>>,
     models: Vec<&'a Model>,
-    known: BTreeSet<&'a str>,
+    known: Names<'a>,
     depth: Depth,
     queue: Mutex<Queue>,
     grew: Condvar,
@@ -252,7 +270,8 @@ impl Site<'_> {
             return Ok(outcome); // the cause is reported already
         }
         let waited = || damaged(model, "planning waited for something");
-        let written = self.scope.plan_as_written(model.statement.clone()).now_or_never();
+        let state = &self.state;
+        let written = plan_as_written(state, model.statement.clone()).now_or_never();
         let mismatches = match written.as_ref().ok_or_else(waited)? {
             Ok(plan) if self.depth == Depth::Meaning => lint::of_types(model, plan),
             _ => Vec::new(),
@@ -261,14 +280,14 @@ impl Site<'_> {
         findings.extend(mismatches);
         let planned = written.ok_or_else(waited)?.and_then(|written| {
             if self.depth == Depth::Types {
-                return Ok((self.scope.with_casts(written)?, None));
+                return Ok((with_casts(state, written)?, None));
             }
-            Ok((self.scope.with_casts(written.clone())?, Some(written)))
+            Ok((with_casts(state, written.clone())?, Some(written)))
         });
         match planned {
             Ok((plan, written)) => {
                 if let Some(written) = written {
-                    findings.extend(lint::of_statement(&self.scope.session().state(), model));
+                    findings.extend(lint::of_statement(state, model));
                     let (found, grain) = lint::of_rows(model, &written, &inputs.grains);
                     findings.extend(found);
                     outcome.grain = Arc::new(grain);
@@ -276,6 +295,9 @@ impl Site<'_> {
                 outcome.schema = outputs(self.scope, model, &plan, findings);
                 outcome.is_barren = yields_nothing(&plan);
                 if let Some(schema) = &outcome.schema {
+                    if let Some(followed) = &self.followed {
+                        findings.extend(followed.look(model, schema, &plan)?);
+                    }
                     let table = Arc::new(EmptyTable::new(Arc::clone(schema)));
                     self.scope.add(&Target::Model(model.name.clone()), table)?;
                     if self.depth == Depth::Types {
@@ -292,6 +314,87 @@ impl Site<'_> {
         }
         outcome.findings.sort_by_key(|finding| (finding.line, finding.column));
         Ok(outcome)
+    }
+}
+
+/// Where models that are built by keys and read views are planned once more, with the views pasted in
+/// as a build pastes them, to see which inputs the keys reach.
+struct Followed<'a> {
+    project: &'a Project,
+    scope: Scope,
+    /// Those models and all that is read on the way to their stored inputs.
+    names: BTreeSet<&'a str>,
+}
+
+impl<'a> Followed<'a> {
+    /// `None` when no model is built by keys.
+    fn of(project: &'a Project, raw: &BTreeMap<String, SchemaRef>) -> Result<Option<Self>> {
+        let by_keys = project.models().filter(|model| !model.header.changed_by.is_empty());
+        let mut open: Vec<&Model> = by_keys.collect();
+        if open.is_empty() {
+            return Ok(None);
+        }
+        let mut names = BTreeSet::new();
+        while let Some(model) = open.pop() {
+            let is_looked_through =
+                model.header.kind == Kind::View || !model.header.changed_by.is_empty();
+            if names.insert(model.name.as_str()) && is_looked_through {
+                open.extend(model.reads().filter_map(|read| project.model(read)));
+            }
+        }
+        let scope = Scope::detached()?;
+        for (name, schema) in raw {
+            scope.add(&Target::Raw(name.clone()), Arc::new(EmptyTable::new(Arc::clone(schema))))?;
+        }
+        Ok(Some(Self { project, scope, names }))
+    }
+
+    /// Whether a model that is built by keys would always be built whole.
+    fn look(
+        &self,
+        model: &Model,
+        schema: &SchemaRef,
+        plan: &LogicalPlan,
+    ) -> Result<Option<Finding>> {
+        if !self.names.contains(model.name.as_str()) {
+            return Ok(None);
+        }
+        let target = Target::Model(model.name.clone());
+        let statement = || model.statement.clone();
+        if model.header.kind == Kind::View {
+            let view = self.scope.view(&model.name, statement()).now_or_never();
+            if let Some(Ok(view)) = view {
+                self.scope.add(&target, Arc::new(view))?;
+            }
+            return Ok(None);
+        }
+        self.scope.add(&target, Arc::new(EmptyTable::new(Arc::clone(schema))))?;
+        let Some(first) = model.header.changed_by.first() else { return Ok(None) };
+        let mut reads = model.reads().filter_map(|read| self.project.model(read));
+        // Of a column that is not there, the header's own finding tells.
+        let roles = if reads.any(|read| read.header.kind == Kind::View) {
+            match self.scope.plan(statement()).now_or_never() {
+                Some(Ok(plan)) => roles_in(&plan, model),
+                _ => return Ok(None),
+            }
+        } else {
+            roles_in(plan, model)
+        };
+        let Ok(roles) = roles else { return Ok(None) };
+        if roles.is_empty() || roles.values().any(|role| *role != Role::Dimension) {
+            return Ok(None);
+        }
+        let place = place_of_value_in(&model.text, "changed_by", first);
+        let columns: Vec<String> =
+            model.header.changed_by.iter().map(|column| format!("`{column}`")).collect();
+        let message = format!(
+            "{} can be followed to nothing that the model reads: every build computes all rows",
+            columns.join(", ")
+        );
+        let hint = "name columns that come unchanged from an input and that groups and windows are \
+                    told apart by, or make the model `full`";
+        let hint = Some(hint.to_owned());
+        Ok(Some(place.finding(code::UNREACHED, &model.path, message, hint)))
     }
 }
 

@@ -4,14 +4,17 @@
 //! earlier one with the same stem, so a project changes one model by writing one file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::checks::compared_with;
 use super::definition::{Model, ModelSource};
+use super::finding::Finding;
 use super::graph;
 use super::header::Kind;
+use super::planning::by_threads;
 use crate::landing::{EXTRACTED_AT, RUN_ID};
 use crate::table::stored_schema;
 use crate::{Error, Result};
@@ -23,6 +26,8 @@ pub struct Project {
     order: Vec<String>,
     readers: BTreeMap<String, Vec<String>>,
     raw: BTreeMap<String, SchemaRef>,
+    /// What `changed` selects, if somebody looked.
+    changed: Option<BTreeSet<String>>,
 }
 
 impl Project {
@@ -37,8 +42,8 @@ impl Project {
             newest.insert(file.to_owned(), source);
         }
         let mut models = BTreeMap::new();
-        for source in newest.values() {
-            match Model::parse(source) {
+        for parsed in parse_all(&newest.into_values().collect::<Vec<_>>()) {
+            match parsed {
                 Ok(model) => {
                     models.insert(model.name.clone(), model);
                 }
@@ -51,7 +56,7 @@ impl Project {
         });
         if findings.is_empty() {
             let readers = graph::readers(&models);
-            Ok(Self { models, order, readers, raw: BTreeMap::new() })
+            Ok(Self { models, order, readers, raw: BTreeMap::new(), changed: None })
         } else {
             Err(Error::Findings(findings))
         }
@@ -63,6 +68,21 @@ impl Project {
     pub fn with_raw_schemas(mut self, raw_schemas: &BTreeMap<String, SchemaRef>) -> Self {
         self.raw.clone_from(raw_schemas);
         self
+    }
+
+    /// Says what changed, for `changed` in a selection.
+    #[must_use]
+    pub(crate) fn with_changed(mut self, changed: BTreeSet<String>) -> Self {
+        self.changed = Some(changed);
+        self
+    }
+
+    pub(crate) fn knows_changed(&self) -> bool {
+        self.changed.is_some()
+    }
+
+    pub(crate) fn changed(&self) -> Option<&BTreeSet<String>> {
+        self.changed.as_ref()
     }
 
     pub(crate) fn raw_schemas(&self) -> &BTreeMap<String, SchemaRef> {
@@ -107,6 +127,7 @@ impl Project {
             order: self.order.iter().filter(chosen).cloned().collect(),
             readers: self.readers.clone(),
             raw: self.raw.clone(),
+            changed: self.changed.clone(),
         }
     }
 
@@ -157,6 +178,23 @@ impl Project {
     pub(crate) fn stored_inputs(&self, model: &Model) -> BTreeSet<String> {
         self.stored_reads(model).into_iter().filter(|name| self.models.contains_key(name)).collect()
     }
+}
+
+/// Reads all files, in their order.
+fn parse_all(sources: &[ModelSource]) -> Vec<Result<Model, Vec<Finding>>> {
+    let next = AtomicUsize::new(0);
+    let parsed = Mutex::new(Vec::with_capacity(sources.len()));
+    by_threads(sources.len(), || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(source) = sources.get(number) else { break };
+            let model = Model::parse(source);
+            parsed.lock().unwrap_or_else(PoisonError::into_inner).push((number, model));
+        }
+    });
+    let mut parsed = parsed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    parsed.sort_by_key(|(number, _)| *number);
+    parsed.into_iter().map(|(_, model)| model).collect()
 }
 
 /// The stored form of declared raw schemas, with the columns that landing adds.

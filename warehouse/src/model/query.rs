@@ -10,7 +10,7 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::DataFrame;
 
-use super::check::explain;
+use super::complaint::explain;
 use super::finding::{Place, did_you_mean};
 use super::header::Kind;
 use super::inputs::Inputs;

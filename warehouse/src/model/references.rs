@@ -67,8 +67,10 @@ pub(crate) fn parse_statement(text: &str) -> Result<Statement, (Place, String, O
     let mut statements = match parsed {
         Ok(statements) => statements,
         Err(error) => {
-            let (place, message) = syntax_error(&error.strip_backtrace());
-            return Err((place, message, None));
+            let (place, message) = syntax_error(text, &error.strip_backtrace());
+            let comma = message == "expected an expression, found: from";
+            let hint = comma.then(|| "take out the comma before `from`".to_owned());
+            return Err((place, message, hint));
         }
     };
     match (statements.pop_front(), statements.len()) {
@@ -83,7 +85,7 @@ pub(crate) fn parse_statement(text: &str) -> Result<Statement, (Place, String, O
 }
 
 /// The parser's message says where at its end: `.. at Line: 3, Column: 5`.
-fn syntax_error(message: &str) -> (Place, String) {
+fn syntax_error(text: &str, message: &str) -> (Place, String) {
     let message = message.strip_prefix("SQL error: ").unwrap_or(message);
     let message = ["ParserError(\"", "TokenizerError(\""]
         .iter()
@@ -94,7 +96,18 @@ fn syntax_error(message: &str) -> (Place, String) {
     };
     let mut numbers = at.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok());
     let place = Place { line: numbers.next().unwrap_or(1), column: numbers.next().unwrap_or(1) };
-    (place, lower_first(what))
+    (found_at(text, what, place), lower_first(what))
+}
+
+/// Where the word stands that the parser found: `.. found: from` may be placed behind that word.
+fn found_at(text: &str, what: &str, place: Place) -> Place {
+    let Some((_, word)) = what.rsplit_once("found: ") else { return place };
+    let line = text.lines().nth(place.line - 1).unwrap_or_default();
+    let before: String = line.chars().take(place.column - 1).collect();
+    match before.trim_end().strip_suffix(word) {
+        Some(rest) => Place { column: rest.chars().count() + 1, ..place },
+        None => place,
+    }
 }
 
 /// The house's form of a message that comes from elsewhere.

@@ -13,6 +13,7 @@ use datafusion::catalog::{
 };
 use datafusion::common::DataFusionError;
 use datafusion::datasource::ViewTable;
+use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion::prelude::{SQLOptions, SessionContext};
@@ -92,28 +93,8 @@ impl Scope {
 
     /// Plans a read-only statement over the registered tables and checks its types.
     pub(crate) async fn plan(&self, statement: Statement) -> Result<LogicalPlan, DataFusionError> {
-        let plan = self.plan_as_written(statement).await?;
-        self.with_casts(plan)
-    }
-
-    /// Plans a read-only statement, without the casts that bring its types together.
-    pub(crate) async fn plan_as_written(
-        &self,
-        statement: Statement,
-    ) -> Result<LogicalPlan, DataFusionError> {
-        let plan = self.session.state().statement_to_plan(statement).await?;
-        let read_only = SQLOptions::new()
-            .with_allow_ddl(false)
-            .with_allow_dml(false)
-            .with_allow_statements(false);
-        read_only.verify_plan(&plan)?;
-        Ok(plan)
-    }
-
-    /// Brings the types of a plan together, or says why they do not go together.
-    pub(crate) fn with_casts(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
         let state = self.session.state();
-        state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})
+        with_casts(&state, plan_as_written(&state, statement).await?)
     }
 
     /// Plans a view, ready to be pasted into what reads it.
@@ -125,6 +106,29 @@ impl Scope {
         let plan = as_stored(name, self.plan(statement).await?)?;
         Ok(ViewTable::new(plan, None))
     }
+}
+
+/// Plans a read-only statement, without the casts that bring its types together.
+///
+/// A state is a copy of hundreds of functions, and sees tables that are added to its scope later: who
+/// plans much takes one for all.
+pub(crate) async fn plan_as_written(
+    state: &SessionState,
+    statement: Statement,
+) -> Result<LogicalPlan, DataFusionError> {
+    let plan = state.statement_to_plan(statement).await?;
+    let read_only =
+        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    read_only.verify_plan(&plan)?;
+    Ok(plan)
+}
+
+/// Brings the types of a plan together, or says why they do not go together.
+pub(crate) fn with_casts(
+    state: &SessionState,
+    plan: LogicalPlan,
+) -> Result<LogicalPlan, DataFusionError> {
+    state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})
 }
 
 /// Casts the columns whose type would be stored as another.

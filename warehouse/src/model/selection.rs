@@ -19,10 +19,10 @@ use crate::{Error, Result};
 impl Project {
     /// The models meant by `select`, in order. Nothing selected is everything.
     ///
-    /// Fails with [`Error::UnknownModel`] or [`Error::NothingSelected`], also for `changed`, of
-    /// which only [`Project::select_changed`] knows.
+    /// Fails with [`Error::UnknownModel`] or [`Error::NothingSelected`], also for `changed` unless
+    /// the project knows what changed (`Warehouse::with_changed`).
     pub fn select(&self, select: &[String]) -> Result<Vec<&Model>> {
-        self.selected(select, None)
+        self.selected(select, self.changed())
     }
 
     /// The models meant by `select` where `changed` are those that changed. It is no error when
@@ -56,7 +56,8 @@ impl Project {
                 });
             }
             let all = all.unwrap_or_default();
-            if all.is_empty() && word.contains(',') && !word.contains(CHANGED) {
+            if all.is_empty() && word.contains(',') && !asks_for_changed(std::slice::from_ref(word))
+            {
                 let hint = Some("each part fits some model, but none fits all of them".to_owned());
                 return Err(Error::NothingSelected { pattern: word.clone(), hint });
             }
@@ -166,6 +167,12 @@ impl Project {
 }
 
 const CHANGED: &str = "changed";
+
+/// Whether a selection asks for what changed.
+pub fn asks_for_changed(select: &[String]) -> bool {
+    let terms = select.iter().flat_map(|word| word.split(','));
+    terms.map(|term| term.trim().trim_matches('+')).any(|atom| atom == CHANGED)
+}
 
 /// Adds everything that `next` leads to.
 fn spread<'a>(
@@ -290,6 +297,9 @@ mod tests {
         assert_eq!(names(&["tag:finance,path:sql/marts/taste"]), ["dim_taste"]);
         assert_eq!(names(&["stg_shop__lines+,fct_*"]), ["fct_margin"]);
         assert_eq!(names(&["changed,dim_*"]), Vec::<String>::new());
+        let asks = |word: &str| asks_for_changed(&[word.to_owned()]);
+        assert!(asks("changed") && asks("+changed+") && asks("tag:finance,changed+"));
+        assert!(!asks("changed_orders") && !asks("path:sql/changed"));
     }
 
     #[test]

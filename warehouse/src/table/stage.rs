@@ -130,18 +130,17 @@ impl Writing {
                 }
             };
             while batch.num_rows() > 0 {
-                let (mut sender, room) = match open.take() {
-                    Some(open) => open,
-                    None => {
-                        while self.tasks.len() >= cores.min(MOST_WRITERS) {
-                            let Some(ended) = self.tasks.join_next().await else { break };
-                            self.take(ended);
-                        }
-                        let (sender, receiver) = mpsc::channel(WAITING);
-                        let schema = stream.schema();
-                        self.start(Box::pin(RecordBatchStreamAdapter::new(schema, receiver)));
-                        (sender, most)
+                let (mut sender, room) = if let Some(open) = open.take() {
+                    open
+                } else {
+                    while self.tasks.len() >= cores.min(MOST_WRITERS) {
+                        let Some(ended) = self.tasks.join_next().await else { break };
+                        self.take(ended);
                     }
+                    let (sender, receiver) = mpsc::channel(WAITING);
+                    let schema = stream.schema();
+                    self.start(Box::pin(RecordBatchStreamAdapter::new(schema, receiver)));
+                    (sender, most)
                 };
                 let part = batch.slice(0, room.min(batch.num_rows()));
                 let left = part.num_rows();

@@ -25,10 +25,11 @@ use super::history;
 use super::report::{Failure, ModelReport};
 use super::way::{Choice, Way, Why, choose, stale, version};
 use crate::environment::Environment;
-use crate::model::check::{explain, outputs};
+use crate::model::check::outputs;
 use crate::model::checks::{
     Audit, CheckResult, CheckStatus, History, Kept, Night, Proof, Trusted, compared_with,
 };
+use crate::model::complaint::explain;
 use crate::model::definition::Model;
 use crate::model::header::{Header, Kind};
 use crate::model::incremental::changes::fill;

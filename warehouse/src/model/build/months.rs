@@ -5,6 +5,7 @@
 //! follow last. Else it stays out of date, and the next build computes it whole.
 
 use datafusion::logical_expr::LogicalPlan;
+use rustc_hash::FxHashSet;
 
 use super::backfill::{Progress, Reached, refused};
 use super::calendar::Calendar;
@@ -110,7 +111,7 @@ impl Task<'_> {
 
     /// A table without a row, for the months to be put into.
     async fn empty(&self, scope: &Scope, plan: &LogicalPlan) -> Result<(TableAt, Basis), Stop> {
-        let nothing = KeySet::Changed { hashes: Default::default(), bounds: None };
+        let nothing = KeySet::Changed { hashes: FxHashSet::default(), bounds: None };
         let (plan, _) = self.narrowed(scope, plan, &Keep::of(nothing)).await?;
         let (staged, _) = self.stage(scope, plan).await?;
         let rows = staged.bag().map(Bag::digest);

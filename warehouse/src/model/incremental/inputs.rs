@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
+use datafusion::common::{Column, DataFusionError};
 use datafusion::datasource::empty::EmptyTable;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::sql::unparser::expr_to_sql;
 use futures::FutureExt as _;
 
 use super::reach::{Reach, reach};
@@ -19,9 +23,14 @@ use crate::{Error, Result};
 /// How an input of a model takes part in an incremental build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Role {
-    /// Only rows that changed keys need are read: by this tuple over its columns, which is the
-    /// model's key or what a join with rows of that key compares.
-    Narrowed(String),
+    /// Only rows that changed keys need are read.
+    Narrowed {
+        /// What they are found by, over the input's columns: the model's `changed_by`, or what a
+        /// join compares with rows that have it.
+        by: Vec<String>,
+        /// The tables on the other side of that join; empty where `changed_by` itself arrives.
+        through: Vec<String>,
+    },
     /// It is read whole, and when it changes the model is rebuilt whole.
     Dimension,
 }
@@ -65,20 +74,26 @@ impl Project {
             Some(plan) => plan.map_err(failed())?,
             None => return Err(Error::NotBuilt { model: name.to_owned() }),
         };
-        let reach = reach(&plan, &model.header.changed_by).map_err(failed())?;
-        let mut roles = BTreeMap::new();
-        take(&reach, &mut roles);
-        Ok(roles)
+        roles_in(&plan, model).map_err(failed())
     }
 }
 
-/// A table that is a dimension anywhere is one.
-fn take(reach: &Reach, roles: &mut BTreeMap<String, Role>) {
+/// The roles of what a model's plan reads, into which views are pasted.
+pub(crate) fn roles_in(
+    plan: &LogicalPlan,
+    model: &Model,
+) -> Result<BTreeMap<String, Role>, DataFusionError> {
+    let mut roles = BTreeMap::new();
+    take(&reach(plan, &model.header.changed_by)?, &[], &mut roles);
+    Ok(roles)
+}
+
+/// A table that is a dimension anywhere is one; of several ways to it the shortest is told.
+fn take(reach: &Reach, through: &[String], roles: &mut BTreeMap<String, Role>) {
     for (table, reached) in &reach.tables {
         let role = match reached.keys.first() {
             Some(keys) if !reached.is_dimension => {
-                let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
-                Role::Narrowed(keys.join(", "))
+                Role::Narrowed { by: keys.iter().map(shown).collect(), through: through.to_vec() }
             }
             _ => Role::Dimension,
         };
@@ -86,5 +101,32 @@ fn take(reach: &Reach, roles: &mut BTreeMap<String, Role>) {
             roles.insert(table.clone(), role);
         }
     }
-    reach.hops.iter().for_each(|hop| take(&hop.far, roles));
+    for hop in &reach.hops {
+        take(&hop.far, &scanned(&hop.near), roles);
+    }
+}
+
+/// A part of a key without the name of its table.
+fn shown(part: &Expr) -> String {
+    let bare = part.clone().transform(|part| match part {
+        Expr::Column(Column { name, .. }) => {
+            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(name))))
+        }
+        other => Ok(Transformed::no(other)),
+    });
+    let bare = bare.map_or_else(|_| part.clone(), |bare| bare.data);
+    expr_to_sql(&bare).map_or_else(|_| bare.to_string(), |sql| sql.to_string())
+}
+
+/// The tables that a plan reads.
+fn scanned(plan: &LogicalPlan) -> Vec<String> {
+    let mut tables = BTreeSet::new();
+    let walked = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            tables.insert(scan.table_name.to_string());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "the visitor never fails");
+    tables.into_iter().collect()
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use datafusion::arrow::datatypes::SchemaRef;
 
-use super::super::check::{last_word, words};
-use super::super::finding::{Place, code, did_you_mean};
+use super::super::check::words;
+use super::super::finding::{code, did_you_mean};
 use super::super::header::{first_header_line, place_of_value};
-use super::Subject;
+use super::{Subject, place_of_column};
 
 /// A mart that is no segment has a key.
 pub(super) fn key(subject: &mut Subject<'_>) {
@@ -53,7 +53,7 @@ pub(super) fn columns(subject: &mut Subject<'_>, schema: &SchemaRef) {
         }
     }
     for field in schema.fields().iter().filter(|field| !promised.contains(field.name())) {
-        let place = last_word(&model.text, field.name()).unwrap_or(Place::START);
+        let place = place_of_column(model, field.name());
         let message = format!("`{}` is not in the contract", field.name());
         let hint = "add it to `columns`, or do not select it";
         subject.add(place, code::CONTRACT, message, hint);

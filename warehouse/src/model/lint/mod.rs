@@ -22,6 +22,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 
 pub(crate) use self::grain::Grain;
+use super::check::last_word;
 use super::definition::Model;
 use super::finding::{Finding, Place};
 
@@ -45,6 +46,13 @@ impl Subject<'_> {
             self.findings.push(place.finding(code, &self.model.path, message, hint));
         }
     }
+}
+
+/// Where a model's final `select` names a column.
+pub(super) fn place_of_column(model: &Model, name: &str) -> Place {
+    syntax::output(&model.statement, name)
+        .or_else(|| last_word(&model.text, name))
+        .unwrap_or(Place::START)
 }
 
 /// What is wrong with a statement, whether it plans or not.

@@ -7,7 +7,7 @@ use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::logical_expr::Expr as PlanExpr;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    self, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, Select, SelectItem,
+    self, Cte, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, Select, SelectItem,
     SetExpr, Spanned, Visit as _, Visitor,
 };
 use datafusion::sql::sqlparser::tokenizer::{Location, Span};
@@ -144,6 +144,44 @@ pub(super) fn item(item: &SelectItem) -> Option<(&Expr, Option<&str>)> {
         SelectItem::ExprWithAlias { expr, alias } => Some((expr, Some(&alias.value))),
         _ => None,
     }
+}
+
+/// Where the final `select` names a column; the last place where it names several of them so.
+pub(super) fn output(statement: &Statement, name: &str) -> Option<Place> {
+    let Statement::Statement(statement) = statement else { return None };
+    match statement.as_ref() {
+        ast::Statement::Query(query) => output_of(query, &[], name),
+        _ => None,
+    }
+}
+
+/// The same of one query, which sees the CTEs of those around it.
+fn output_of(query: &Query, outer: &[&Cte], name: &str) -> Option<Place> {
+    let own = query.with.iter().flat_map(|with| &with.cte_tables);
+    let known: Vec<&Cte> = outer.iter().copied().chain(own).collect();
+    let select = branches(&query.body).into_iter().next()?;
+    if let ([SelectItem::Wildcard(_)], [from]) =
+        (select.projection.as_slice(), select.from.as_slice())
+        && let ast::TableFactor::Table { name: table, .. } = &from.relation
+        && from.joins.is_empty()
+    {
+        // `select * from final`: the columns are named there.
+        let at = known.iter().rposition(|cte| cte.alias.name.value == table.to_string())?;
+        let (before, after) = known.split_at(at);
+        return output_of(&after.first()?.query, before, name);
+    }
+    select.projection.iter().rev().find_map(|item| named(item, name))
+}
+
+/// Where an item gets that name.
+fn named(item: &SelectItem, name: &str) -> Option<Place> {
+    let ident = match item {
+        SelectItem::ExprWithAlias { alias, .. } => alias,
+        SelectItem::UnnamedExpr(Expr::Identifier(ident)) => ident,
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last()?,
+        _ => return None,
+    };
+    (ident.value.eq_ignore_ascii_case(name)).then(|| place(ident.span.start))?
 }
 
 /// The `select`s that a set operation strings together, in order.

@@ -8,10 +8,10 @@ use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlan, Operator};
 
-use super::super::check::{last_word, words};
+use super::super::check::words;
 use super::super::finding::{Place, code};
-use super::Subject;
 use super::syntax::{Form, Syntax};
+use super::{Subject, place_of_column};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Family {
@@ -146,10 +146,19 @@ fn are_at_odds(one: &Value<'_>, other: &Value<'_>) -> bool {
     match (left, right) {
         (Text, Time) => !reads_as(one.expr, &other.data_type),
         (Time, Text) => !reads_as(other.expr, &one.data_type),
-        (Text | Boolean | Time, _)
-        | (_, Text | Boolean | Time)
-        | (Decimal, Float)
-        | (Float, Decimal) => true,
+        (Text | Boolean | Time, _) | (_, Text | Boolean | Time) => true,
+        // A number that is written out becomes what stands beside it.
+        (Decimal, Float) => !is_number(one.expr),
+        (Float, Decimal) => !is_number(other.expr),
+        _ => false,
+    }
+}
+
+/// Whether it is a number that is written out.
+fn is_number(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value, _) => value.data_type().is_numeric(),
+        Expr::Negative(inner) => is_number(inner),
         _ => false,
     }
 }
@@ -194,8 +203,7 @@ fn branches(subject: &mut Subject<'_>, inputs: &[std::sync::Arc<LogicalPlan>]) {
             let odd = |family| matches!(family, Family::Text | Family::Boolean | Family::Time);
             if found != wanted && (odd(found) || odd(wanted)) {
                 let place = column_of(other, number)
-                    .or_else(|| last_word(&subject.model.text, given.name()))
-                    .unwrap_or(Place::START);
+                    .unwrap_or_else(|| place_of_column(subject.model, given.name()));
                 let message = format!(
                     "`{}` is {} in one branch of the union and {} in another",
                     field.name(),

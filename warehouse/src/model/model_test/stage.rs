@@ -21,7 +21,7 @@ use datafusion::prelude::DataFrame;
 
 use super::clock;
 use crate::model::build::opened;
-use crate::model::check::explain;
+use crate::model::complaint::explain;
 use crate::model::definition::Model;
 use crate::model::header::Kind;
 use crate::model::references::Target;

@@ -13,7 +13,9 @@
 mod currency;
 mod dependencies;
 mod fan_out;
+mod join;
 mod relation;
+mod values;
 
 use datafusion::logical_expr::LogicalPlan;
 

@@ -3,42 +3,41 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
-use datafusion::common::{DFSchema, JoinType};
+use datafusion::common::DFSchema;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::utils::{grouping_set_to_exprlist, split_conjunction};
 use datafusion::logical_expr::{
-    Aggregate, Distinct, Expr, ExprSchemable as _, Join, LogicalPlan, Operator, Union, Unnest,
-    Window, WindowFunctionDefinition,
+    Aggregate, Distinct, Expr, LogicalPlan, Operator, Union, Unnest, Window,
+    WindowFunctionDefinition,
 };
 
 use super::super::Grains;
-use super::super::units::Unit;
 use super::dependencies::{Attribute, Dependencies};
+use super::values::{
+    addends, columns, is_currency, keeps_apart, looks_at_currency, money_of_its_row, settle,
+    settled_by,
+};
 
 /// The rows that a value is one of: each list is one addend, of rows that it was multiplied from.
-type Addends = Vec<Vec<Attribute>>;
-
-/// More addends than these are taken for one.
-const MOST_ADDENDS: usize = 12;
+pub(super) type Addends = Vec<Vec<Attribute>>;
 
 /// A column: its attribute, and the rows that its values belong to.
 #[derive(Debug, Clone)]
-struct Cell {
-    attribute: Attribute,
-    addends: Addends,
+pub(super) struct Cell {
+    pub(super) attribute: Attribute,
+    pub(super) addends: Addends,
 }
 
 /// A relation: columns, the instances that its row is made of, and what determines what.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Relation {
-    cells: Vec<Cell>,
-    rows: Vec<Attribute>,
-    dependencies: Dependencies,
+    pub(super) cells: Vec<Cell>,
+    pub(super) rows: Vec<Attribute>,
+    pub(super) dependencies: Dependencies,
     /// Sets of columns that may be keys.
-    candidates: Vec<Vec<Attribute>>,
+    pub(super) candidates: Vec<Vec<Attribute>>,
     /// Instances whose currency a filter, a join or a case speaks of.
-    settled: Vec<Attribute>,
+    pub(super) settled: Vec<Attribute>,
 }
 
 impl Relation {
@@ -163,7 +162,7 @@ impl<'a> Analysis<'a> {
     }
 
     /// Rows of which nothing is known.
-    fn opaque(&mut self, name: &str, schema: &DFSchema) -> Relation {
+    pub(super) fn opaque(&mut self, name: &str, schema: &DFSchema) -> Relation {
         let attributes: Vec<Attribute> = schema.fields().iter().map(|_| self.fresh()).collect();
         let currencies = schema
             .fields()
@@ -207,7 +206,7 @@ impl<'a> Analysis<'a> {
     }
 
     /// The attribute of an expression over a relation; a new one unless it is a column.
-    fn attribute(
+    pub(super) fn attribute(
         &mut self,
         expr: &Expr,
         schema: &DFSchema,
@@ -274,7 +273,7 @@ impl<'a> Analysis<'a> {
     }
 
     /// What holds of all rows for which a condition is true.
-    fn fix(&mut self, condition: &Expr, schema: &DFSchema, relation: &mut Relation) {
+    pub(super) fn fix(&mut self, condition: &Expr, schema: &DFSchema, relation: &mut Relation) {
         let Relation { cells, dependencies, .. } = relation;
         match condition {
             Expr::BinaryExpr(pair)
@@ -292,122 +291,6 @@ impl<'a> Analysis<'a> {
             Expr::InList(list) if list.list.len() == 1 && !list.negated => {
                 let fixed = self.attribute(&list.expr, schema, cells, dependencies);
                 dependencies.add([], [fixed]);
-            }
-            _ => {}
-        }
-    }
-
-    fn join(&mut self, join: &Join) -> Relation {
-        let mut left = self.relation(&join.left);
-        let mut right = self.relation(&join.right);
-        let width = left.cells.len();
-        let Ok(schema) = join.left.schema().join(join.right.schema()) else {
-            return self.opaque("", &join.schema);
-        };
-        let mut both = Relation {
-            cells: left.cells.iter().chain(&right.cells).cloned().collect(),
-            rows: left.rows.iter().chain(&right.rows).copied().collect(),
-            dependencies: std::mem::take(&mut left.dependencies),
-            candidates: std::mem::take(&mut left.candidates),
-            settled: std::mem::take(&mut left.settled),
-        };
-        both.dependencies.extend(std::mem::take(&mut right.dependencies));
-        both.candidates.append(&mut right.candidates);
-        both.settled.append(&mut right.settled);
-
-        let on = join.on.iter().map(|(left, right)| left.clone().eq(right.clone()));
-        let filters = join.filter.iter().flat_map(|filter| split_conjunction(filter)).cloned();
-        let conditions: Vec<Expr> = on.chain(filters).collect();
-        let mut found = Found::default();
-        for condition in &conditions {
-            self.find(condition, &schema, width, &mut both, &mut found);
-        }
-        let closure = |by: &Side| both.dependencies.closure(by.found());
-        let right_is_found = closure(&found.right).contains_all(&right.rows);
-        let left_is_found = closure(&found.left).contains_all(&left.rows);
-        if right_is_found {
-            both.dependencies.add(found.left.given, right.rows.iter().copied());
-        }
-        if left_is_found {
-            both.dependencies.add(found.right.given, left.rows.iter().copied());
-        }
-        match join.join_type {
-            JoinType::LeftSemi | JoinType::LeftAnti => {
-                both.cells = left.cells;
-                both.rows = left.rows;
-            }
-            JoinType::RightSemi | JoinType::RightAnti => {
-                both.cells = right.cells;
-                both.rows = right.rows;
-            }
-            JoinType::Inner => {
-                for condition in &conditions {
-                    self.fix(condition, &schema, &mut both);
-                    settle(condition, &schema, &mut both);
-                }
-            }
-            _ => {}
-        }
-        both
-    }
-
-    /// What a condition of a join gives each side to find its row by.
-    fn find(
-        &mut self,
-        condition: &Expr,
-        schema: &DFSchema,
-        width: usize,
-        both: &mut Relation,
-        found: &mut Found,
-    ) {
-        let side = |expr: &Expr| side_of(expr, schema, width);
-        let all = columns_at(condition, schema);
-        for at in all {
-            if let Some(cell) = both.cells.get(at) {
-                let of = if at < width { &mut found.left } else { &mut found.right };
-                of.given.push(cell.attribute);
-            }
-        }
-        let Relation { cells, dependencies, .. } = both;
-        match condition {
-            Expr::BinaryExpr(pair) => {
-                let is_equal = matches!(pair.op, Operator::Eq | Operator::IsNotDistinctFrom);
-                for (one, other, op) in [
-                    (&pair.left, &pair.right, Some(pair.op)),
-                    (&pair.right, &pair.left, pair.op.swap()),
-                ] {
-                    let of = match (side(one), side(other)) {
-                        (Reads::Left, Reads::Right | Reads::Neither) => &mut found.left,
-                        (Reads::Right, Reads::Left | Reads::Neither) => &mut found.right,
-                        _ => continue,
-                    };
-                    let attribute = self.attribute(one, schema, cells, dependencies);
-                    match op {
-                        _ if is_equal => of.equal.push(attribute),
-                        Some(Operator::Lt | Operator::LtEq) => of.lows.push(attribute),
-                        Some(Operator::Gt | Operator::GtEq) => of.highs.push(attribute),
-                        _ => {}
-                    }
-                }
-            }
-            Expr::Between(between) if !between.negated => {
-                for (bound, is_low) in [(&between.low, true), (&between.high, false)] {
-                    let of = match (side(bound), side(&between.expr)) {
-                        (Reads::Left, Reads::Right) => &mut found.left,
-                        (Reads::Right, Reads::Left) => &mut found.right,
-                        _ => continue,
-                    };
-                    let attribute = self.attribute(bound, schema, cells, dependencies);
-                    if is_low { of.lows.push(attribute) } else { of.highs.push(attribute) }
-                }
-            }
-            Expr::IsNull(inner) => {
-                let of = match side(inner) {
-                    Reads::Left => &mut found.left,
-                    Reads::Right => &mut found.right,
-                    _ => return,
-                };
-                of.equal.push(self.attribute(inner, schema, cells, dependencies));
             }
             _ => {}
         }
@@ -609,207 +492,4 @@ impl<'a> Analysis<'a> {
         input.candidates.push(by);
         input
     }
-}
-
-/// What the conditions of a join say of both sides.
-#[derive(Debug, Default)]
-struct Found {
-    left: Side,
-    right: Side,
-}
-
-/// One side of a join.
-#[derive(Debug, Default)]
-struct Side {
-    /// Its columns in the conditions: by these the other side's row is found.
-    given: Vec<Attribute>,
-    /// What the other side fixes of it.
-    equal: Vec<Attribute>,
-    /// What lies below a value of the other side, and what above it.
-    lows: Vec<Attribute>,
-    highs: Vec<Attribute>,
-}
-
-impl Side {
-    /// By which its row is found. Between two bounds there is one: periods do not overlap.
-    fn found(&self) -> Vec<Attribute> {
-        let mut found = self.equal.clone();
-        if !self.lows.is_empty() && !self.highs.is_empty() {
-            found.extend(&self.lows);
-        }
-        found
-    }
-}
-
-/// Which side of a join an expression reads.
-enum Reads {
-    Neither,
-    Left,
-    Right,
-    Both,
-}
-
-fn side_of(expr: &Expr, schema: &DFSchema, width: usize) -> Reads {
-    let columns = columns_at(expr, schema);
-    let left = columns.iter().any(|at| *at < width);
-    let right = columns.iter().any(|at| *at >= width);
-    match (left, right) {
-        (false, false) => Reads::Neither,
-        (true, false) => Reads::Left,
-        (false, true) => Reads::Right,
-        (true, true) => Reads::Both,
-    }
-}
-
-/// The columns of an expression by number, each once.
-fn columns_at(expr: &Expr, schema: &DFSchema) -> Vec<usize> {
-    let mut found = Vec::new();
-    let walked = expr.apply(|part| {
-        if let Expr::Column(column) = part
-            && let Some(at) = schema.maybe_index_of_column(column)
-            && !found.contains(&at)
-        {
-            found.push(at);
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    debug_assert!(walked.is_ok(), "the visitor never fails");
-    found
-}
-
-fn columns(expr: &Expr, schema: &DFSchema, cells: &[Cell]) -> Vec<Attribute> {
-    let at = columns_at(expr, schema);
-    at.into_iter().filter_map(|at| cells.get(at)).map(|cell| cell.attribute).collect()
-}
-
-/// Whether two values never become one: a cast to text, or of a moment to a number.
-fn keeps_apart(expr: &Expr, schema: &DFSchema) -> bool {
-    let Expr::Cast(cast) = expr else { return false };
-    let Ok(from) = cast.expr.get_type(schema) else { return false };
-    match cast.field.data_type() {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Int64 => from.is_integer() || matches!(from, DataType::Timestamp(..)),
-        _ => false,
-    }
-}
-
-/// The rows that the values of an expression belong to.
-fn addends(expr: &Expr, schema: &DFSchema, cells: &[Cell]) -> Addends {
-    let of = |expr: &Expr| addends(expr, schema, cells);
-    let found = match expr {
-        Expr::Alias(alias) => of(&alias.expr),
-        Expr::Cast(cast) => of(&cast.expr),
-        Expr::TryCast(cast) => of(&cast.expr),
-        Expr::Negative(inner) => of(inner),
-        Expr::Column(column) => schema
-            .maybe_index_of_column(column)
-            .and_then(|at| cells.get(at))
-            .map(|cell| cell.addends.clone())
-            .unwrap_or_default(),
-        Expr::BinaryExpr(pair) if matches!(pair.op, Operator::Plus | Operator::Minus) => {
-            let mut sum = of(&pair.left);
-            sum.extend(of(&pair.right).into_iter().filter(|rows| !rows.is_empty()));
-            sum.sort();
-            sum.dedup();
-            sum
-        }
-        Expr::BinaryExpr(pair) if matches!(pair.op, Operator::Multiply | Operator::Divide) => {
-            let (left, right) = (of(&pair.left), of(&pair.right));
-            match (left.is_empty(), right.is_empty()) {
-                (true, _) => right,
-                (_, true) => left,
-                (false, false) => {
-                    let pairs = left.iter().flat_map(|one| {
-                        right.iter().map(move |other| one.iter().chain(other).copied().collect())
-                    });
-                    pairs.collect()
-                }
-            }
-        }
-        _ => {
-            let at = columns_at(expr, schema);
-            let mut rows: Vec<Attribute> = at
-                .into_iter()
-                .filter_map(|at| cells.get(at))
-                .flat_map(|cell| cell.addends.iter().flatten().copied())
-                .collect();
-            rows.sort_unstable();
-            rows.dedup();
-            if rows.is_empty() { Vec::new() } else { vec![rows] }
-        }
-    };
-    if found.len() <= MOST_ADDENDS {
-        return found;
-    }
-    let mut rows: Vec<Attribute> = found.into_iter().flatten().collect();
-    rows.sort_unstable();
-    rows.dedup();
-    vec![rows]
-}
-
-/// Whether a column says in which currency a row is.
-fn is_currency(name: &str) -> bool {
-    let name = name.to_lowercase();
-    name == "currency" || name.ends_with("_currency") || name.ends_with("currency_code")
-}
-
-/// Remembers the rows whose currency a condition speaks of by a word of its own, such as
-/// `is_order_currency`. What is compared with a value is fixed as any column is.
-fn settle(predicate: &Expr, schema: &DFSchema, relation: &mut Relation) {
-    let mut rows = Vec::new();
-    settled_by(predicate, schema, &relation.cells, &mut rows);
-    relation.settled.extend(rows);
-}
-
-fn settled_by(predicate: &Expr, schema: &DFSchema, cells: &[Cell], rows: &mut Vec<Attribute>) {
-    for at in columns_at(predicate, schema) {
-        let name = schema.field(at).name().to_lowercase();
-        if name.contains("currency")
-            && !is_currency(&name)
-            && let Some(cell) = cells.get(at)
-        {
-            rows.extend(cell.addends.iter().flatten());
-        }
-    }
-}
-
-/// Whether an expression takes another value for another currency, or converts by a rate.
-fn looks_at_currency(expr: &Expr) -> bool {
-    let mut looks = false;
-    let walked = expr.apply(|part| {
-        looks |= match part {
-            Expr::Case(case) => {
-                let whens = case.when_then_expr.iter().map(|(when, _)| when).chain(&case.expr);
-                whens
-                    .flat_map(|when| when.column_refs())
-                    .any(|column| column.name.to_lowercase().contains("currency"))
-            }
-            Expr::BinaryExpr(pair) if matches!(pair.op, Operator::Multiply | Operator::Divide) => {
-                let mut sides = [&pair.left, &pair.right].into_iter();
-                sides.any(|side| side.column_refs().iter().any(|column| is_rate(&column.name)))
-            }
-            _ => false,
-        };
-        Ok(TreeNodeRecursion::Continue)
-    });
-    debug_assert!(walked.is_ok(), "the visitor never fails");
-    looks
-}
-
-fn is_rate(name: &str) -> bool {
-    matches!(Unit::of_name(name), Some(Unit::Rate))
-}
-
-/// The rows of money in a sum whose currency stands beside it and not in its name.
-fn money_of_its_row(argument: &Expr, schema: &DFSchema, cells: &[Cell]) -> Vec<Attribute> {
-    if looks_at_currency(argument) {
-        return Vec::new();
-    }
-    let is_money = |at: &usize| {
-        let unit = Unit::of_name(schema.field(*at).name());
-        matches!(unit, Some(Unit::Money(None) | Unit::Minor))
-    };
-    let money = columns_at(argument, schema).into_iter().filter(is_money);
-    let cells = money.filter_map(|at| cells.get(at));
-    cells.flat_map(|cell| cell.addends.iter().flatten().copied()).collect()
 }
