@@ -77,7 +77,10 @@ fn text(model: &PlannedModel) -> String {
         Forecast::Shared => "shared with `prod`".to_owned(),
         Forecast::First => "full, for the first time".to_owned(),
         Forecast::Full(_) => "full".to_owned(),
-        Forecast::Keys { by, .. } => format!("incremental by {}", by.join(", ")),
+        Forecast::Keys { by, .. } => match &model.whole_because {
+            Some(input) => format!("full, any of its rows may be computed from `{input}`"),
+            None => format!("incremental by {}", by.join(", ")),
+        },
         Forecast::MayRun(reads) => {
             let reads: Vec<String> = reads.iter().map(|name| format!("`{name}`")).collect();
             format!("may run, it reads {}", reads.join(", "))
@@ -110,7 +113,7 @@ fn machine(model: &PlannedModel) -> serde_json::Value {
     }
     serde_json::json!({
         "model": model.name,
-        "way": model.forecast.as_str(),
+        "way": if model.whole_because.is_some() { "full" } else { model.forecast.as_str() },
         "because": because,
         "reads": reads,
         "columns": model.columns,

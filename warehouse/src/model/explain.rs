@@ -91,22 +91,20 @@ impl Warehouse {
             .into_iter()
             .map(|name| ExplainedInput {
                 role: roles.get(&name).cloned(),
-                change: changes.iter().find(|change| is_of(change, &name)).cloned(),
+                change: changes
+                    .iter()
+                    .find(|change| change.input() == Some(name.as_str()))
+                    .cloned(),
                 runs: runs.contains(&name),
                 name,
             })
             .collect();
-        let by_keys = own.as_ref().is_some_and(|own| matches!(own.forecast, Forecast::Keys { .. }));
-        let whole = inputs
-            .iter()
-            .find(|input| input.change.is_some() && input.role == Some(Role::Dimension))
-            .filter(|_| by_keys);
         Ok(Explanation {
             model: name.to_owned(),
             kind: model.header.kind,
             release: plan.release,
             stands: release.and_then(|release| release.tables.get(name).cloned()),
-            whole_because: whole.map(|input| input.name.clone()),
+            whole_because: own.as_ref().and_then(|own| own.whole_because.clone()),
             inputs,
             columns: own.as_ref().map(|own| own.columns.clone()).unwrap_or_default(),
             forecast: own.map(|own| own.forecast),
@@ -124,18 +122,6 @@ fn behind<'p>(project: &'p Project, model: &'p Model) -> BTreeSet<&'p str> {
         }
     }
     names
-}
-
-fn is_of(change: &Difference, input: &str) -> bool {
-    match change {
-        Difference::Input { name, .. }
-        | Difference::NewInput(name)
-        | Difference::LostInput(name) => name == input,
-        Difference::Plan
-        | Difference::Header
-        | Difference::Engine { .. }
-        | Difference::Compared(_) => false,
-    }
 }
 
 #[cfg(test)]

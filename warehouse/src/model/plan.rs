@@ -13,6 +13,7 @@ use super::build::{begin, digests};
 use super::columns::{self, ColumnChange};
 use super::definition::Model;
 use super::header::Kind;
+use super::incremental::inputs::Role;
 use super::lineage::Felt;
 use super::planning::{Depth, Planned, plan_all};
 use super::project::{Project, landed_schemas};
@@ -38,6 +39,8 @@ pub struct PlannedModel {
     pub name: String,
     /// What would be done.
     pub forecast: Forecast,
+    /// The input that makes a build by keys a whole one: it changed, and the keys do not reach it.
+    pub whole_because: Option<String>,
     /// Columns that would be added, removed or retyped.
     pub columns: Vec<ColumnChange>,
     /// What may differ in it because the SQL did, its own or that of a model before it.
@@ -130,7 +133,17 @@ impl Warehouse {
             }
             let felt = felt.remove(&model.name).filter(|_| forecast.runs()).unwrap_or_default();
             let name = model.name.clone();
-            plan.models.push(PlannedModel { name, forecast, columns: changes, felt });
+            let whole_because = match &forecast {
+                Forecast::Keys { because, .. } => {
+                    let roles = project.roles(raw_schemas, &name)?;
+                    let mut inputs = because.iter().filter_map(Difference::input);
+                    let whole = inputs.find(|input| roles.get(*input) == Some(&Role::Dimension));
+                    whole.map(str::to_owned)
+                }
+                _ => None,
+            };
+            let columns = changes;
+            plan.models.push(PlannedModel { name, forecast, whole_because, columns, felt });
         }
         Ok(plan)
     }

@@ -39,6 +39,16 @@ pub enum Difference {
     },
 }
 
+impl Difference {
+    /// The table that it reads and that is not what it was.
+    pub(crate) fn input(&self) -> Option<&str> {
+        match self {
+            Self::Input { name, .. } | Self::NewInput(name) | Self::LostInput(name) => Some(name),
+            Self::Plan | Self::Header | Self::Engine { .. } | Self::Compared(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

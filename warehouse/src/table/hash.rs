@@ -20,7 +20,8 @@ const SPREAD: [u64; 2] = [0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb];
 ///
 /// Equal values hash alike only in equal types: bring columns to their stored types first.
 pub(crate) fn row_hashes(columns: &[ArrayRef], rows: usize) -> Result<Vec<u128>, DataFusionError> {
-    let mut halves = vec![[0_u64; 2]; rows];
+    // A row of no columns is a row too: not zero, so that a sum tells how many there are.
+    let mut halves = vec![[NULL; 2]; rows];
     let mut buffer = vec![0_u64; rows];
     for (number, column) in (1_u64..).zip(columns) {
         buffer.fill(NULL);
@@ -161,5 +162,11 @@ mod tests {
         assert_eq!(both.minus(bag(&[("x", 1)])), bag(&[("y", 2)]));
         assert_eq!(bag(&[("x", 1)]).plus(bag(&[("y", 2)])), both);
         assert_eq!(Bag::parse(&both.digest()), Some(both));
+    }
+
+    #[test]
+    fn rows_without_columns_are_counted() {
+        let hashes = row_hashes(&[], 2).unwrap();
+        assert!(hashes[0] == hashes[1] && hashes[0] != 0);
     }
 }

@@ -129,7 +129,8 @@ const MODELS: &[Tested] = &[
         "marts/fct_shares.sql",
         "kind = 'merge'\n--! key = ['order_id']\n--! changed_by = ['order_id']",
         &[
-            "select order_id, cast(line_count as bigint) - (select max(line_count) from fct_orders) as behind_count from fct_orders",
+            "select order_id, cast(line_count as bigint) - (select max(line_count) from fct_orders) as behind_count, \
+             (select count(*) from stg_designs) as design_count from fct_orders",
         ],
     ),
 ];

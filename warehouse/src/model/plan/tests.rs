@@ -150,3 +150,26 @@ async fn a_model_with_changed_by_is_foreseen_for_its_keys_where_it_has_a_table_o
     let way = report.models.iter().find(|model| model.name == "fct_orders").unwrap();
     assert!(matches!(way.way, Some(crate::Way::Keys { .. })), "{way:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_input_that_the_keys_do_not_reach_is_named() {
+    let mut house = House::new();
+    let mut models = MODELS;
+    models[1].1 = "kind = 'merge'\n--! key = ['order_id']\n--! changed_by = ['order_id']";
+    models[1].2 = "select order_id, total_amount, (select count(*) from dim_fees) as fee_count from stg_shop__orders";
+    house.project = crate::test_house::project(&models);
+    house.land("orders", &[("1", 5)]).await;
+    house.land("fees", &[("9", 1)]).await;
+    house.build("prod").await;
+    house.land("orders", &[("2", 5)]).await;
+    assert_eq!(house.plan("prod", &["fct_orders"]).await.models[0].whole_because, None);
+    house.land("fees", &[("8", 1)]).await;
+    let options = house.options("prod", &["dim_fees"]);
+    house.warehouse.build(&house.project, &raw_schemas(), &options).await.unwrap();
+    let plan = house.plan("prod", &["fct_orders"]).await;
+    assert_eq!(plan.models[0].forecast.as_str(), "incremental");
+    assert_eq!(plan.models[0].whole_because.as_deref(), Some("dim_fees"));
+    let report = house.build("prod").await;
+    let way = report.models.iter().find(|model| model.name == "fct_orders").unwrap();
+    assert_eq!(way.way, Some(crate::Way::Full(crate::Why::Dimension("dim_fees".to_owned()))));
+}
