@@ -206,10 +206,6 @@ pub fn failure(report: &BuildReport) -> Option<Failure> {
     };
     failure = failure.with_kept(kept);
     Some(match kind {
-        Kind::Data => failure.with_hint(format!(
-            "see `inkhouse query \"select * from ops.check_results where model = '{}' and status = 'failed'\"`",
-            first.name
-        )),
         Kind::Busy => failure.with_hint("nothing is lost: run it again"),
         _ => failure,
     })

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use warehouse::{OpsTable, Warehouse};
 
 use crate::clock::Clock;
+use crate::failure::Failure;
 
 /// A run's name: when it began, and four random bytes. Sorts by time.
 pub fn run_id(now: DateTime<Utc>) -> String {
@@ -117,7 +118,7 @@ impl History {
             Ok::<_, anyhow::Error>(self.warehouse.ops_upsert(OpsTable::Steps, &rows).await?)
         };
         if let Err(error) = written.await {
-            tracing::warn!(error = format!("{error:#}"), "`ops.steps` was not written");
+            tracing::warn!(error = Failure::of(&error).one_line(), "`ops.steps` was not written");
         }
     }
 
@@ -148,7 +149,7 @@ impl History {
             Ok::<_, anyhow::Error>(self.warehouse.ops_upsert(OpsTable::Runs, &rows).await?)
         };
         if let Err(error) = written.await {
-            tracing::warn!(error = format!("{error:#}"), "`ops.runs` was not written");
+            tracing::warn!(error = Failure::of(&error).one_line(), "`ops.runs` was not written");
         }
     }
 }

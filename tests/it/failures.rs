@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{NIGHT, ORDERS, Project, Ran, Shop, inkhouse, undisturbed};
+use crate::support::{NEXT_NIGHT, NIGHT, ORDERS, Project, Ran, Shop, inkhouse, undisturbed};
 
 /// Vendors' tokens of the sandbox: none may ever be printed.
 const SECRETS: [&str; 6] =
@@ -132,46 +132,107 @@ fn a_failed_check_publishes_nothing() {
 }
 
 #[test]
+fn a_value_that_does_not_fit_is_told_without_the_value() {
+    let shop = Shop::open(60, NIGHT, "");
+    let project = Project::new(&shop.url());
+    project.run(&["run", "nightly"]).succeeded();
+    let before = project.contents();
+    project.write(
+        "sql/marts/agg_mine.sql",
+        "-- Numbers of customers.\n--\n--! kind = \"full\"\n--! key  = [\"customer_id\"]\nselect customer_id, cast(email as bigint) as number\nfrom dim_customers\n",
+    );
+    let ran = project.run(&["build"]);
+    one_error(&ran, 1, &["agg_mine", "'***'", "nothing was published", "try_cast"]);
+    assert!(!ran.all().contains("example.com"), "somebody's address:\n{}", ran.all());
+    fs_err::remove_file(project.path().join("sql/marts/agg_mine.sql")).unwrap();
+    assert!(project.contents() == before, "a build that failed changed a table");
+}
+
+#[test]
 fn an_unknown_flag_is_answered_with_a_suggestion() {
     let ran = inkhouse(&["demo", "--order", "5"]);
     one_error(&ran, 2, &["--order", "--orders"]);
 }
 
-#[test]
-fn a_full_disk_stops_cleanly_and_the_next_run_goes_on() {
-    let shop = Shop::open(ORDERS, NIGHT, "");
-    let small = tempfile::tempdir().unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=600k", "tmpfs"])
-        .arg(small.path())
-        .status()
-        .is_ok_and(|s| s.success());
-    if !mounted {
+/// A disk of a few bytes, gone with the value.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None` after saying that the test is skipped.
+    fn mount(kilobytes: u64) -> Option<Self> {
+        let disk = Self(tempfile::tempdir().unwrap());
+        if disk.has(&format!("size={kilobytes}k")) {
+            return Some(disk);
+        }
         assert!(
             std::env::var_os("INKHOUSE_REQUIRE_RIGS").is_none(),
             "a small disk cannot be mounted, and nothing may be skipped"
         );
         eprintln!("skipped: mounting a small disk needs root");
-        return;
+        None
     }
-    let url = format!("url = \"file://{}/warehouse\"\n", small.path().display());
-    let project = Project::with_warehouse(&shop.url(), &url);
-    let ran = project.run(&["run", "nightly"]);
-    let resized = Command::new("mount")
-        .args(["-o", "remount,size=200m"])
-        .arg(small.path())
-        .status()
-        .is_ok_and(|s| s.success());
-    let after = project.run(&["run", "nightly"]);
-    let contents = (after.code == 0).then(|| project.contents());
-    Command::new("umount").arg("-l").arg(small.path()).status().unwrap();
 
+    fn has(&self, options: &str) -> bool {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(self.0.path());
+        mount.status().is_ok_and(|status| status.success())
+    }
+
+    fn resize(&self, kilobytes: u64) {
+        assert!(self.has(&format!("remount,size={kilobytes}k")));
+    }
+
+    fn used_kilobytes(&self) -> u64 {
+        let used = Command::new("du").arg("-sk").arg(self.0.path()).output().unwrap();
+        let used = String::from_utf8(used.stdout).unwrap();
+        used.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    fn project(&self, shop: &Shop) -> Project {
+        let url = format!("url = \"file://{}/warehouse\"\n", self.0.path().display());
+        Project::with_warehouse(&shop.url(), &url)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        Command::new("umount").arg("-l").arg(self.0.path()).status().ok();
+    }
+}
+
+#[test]
+fn a_full_disk_stops_cleanly_and_the_next_run_goes_on() {
+    let shop = Shop::open(ORDERS, NIGHT, "");
+    let Some(disk) = SmallDisk::mount(600) else { return };
+    let project = disk.project(&shop);
+    let ran = project.run(&["run", "nightly"]);
     one_error(&ran, 1, &["space"]);
     hinted(&ran);
-    assert!(resized);
-    after.succeeded();
-    let contents = contents.unwrap();
+    disk.resize(200 << 10);
+    project.run(&["run", "nightly"]).succeeded();
+    let contents = project.contents();
     for (table, rows) in undisturbed() {
         assert!(contents.get(table) == Some(rows), "{table} differs after a full disk");
     }
+}
+
+#[test]
+fn a_disk_that_fills_up_during_a_build_names_the_model_and_publishes_nothing() {
+    let shop = Shop::open(ORDERS, NIGHT, "");
+    let Some(disk) = SmallDisk::mount(200 << 10) else { return };
+    let project = disk.project(&shop);
+    project.run(&["run", "nightly"]).succeeded();
+    let whole = project.marts();
+    let later = Shop::open(ORDERS, NEXT_NIGHT, "");
+    project.point_at(&later.url());
+    project.run_at(NEXT_NIGHT, &["extract"]).succeeded();
+    // Enough for some of the tables, not for all.
+    disk.resize(disk.used_kilobytes() + 200);
+    let ran = project.run_at(NEXT_NIGHT, &["build"]);
+    one_error(&ran, 1, &["model `", "space", "nothing was published"]);
+    hinted(&ran);
+    assert!(project.marts() == whole, "a build on a full disk changed what readers see");
+    disk.resize(200 << 10);
+    project.run_at(NEXT_NIGHT, &["build", "--verify"]).succeeded();
+    assert!(project.marts() != whole, "the second night brought nothing");
 }

@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    io::{Read, Write},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -19,7 +19,7 @@ use std::{
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use warehouse::{OpsTable, Options, Warehouse};
 
-use crate::support::{NIGHT, ORDERS, Project, Ran, Shop, undisturbed};
+use crate::support::{NEXT_NIGHT, NIGHT, ORDERS, Project, Ran, Shop, undisturbed};
 
 /// Where a rig lies, or `None` after saying that the test is skipped.
 pub(crate) fn rig(name: &str, program: &str) -> Option<PathBuf> {
@@ -50,6 +50,7 @@ fn free_port() -> u16 {
 
 /// A SeaweedFS of the test's own, ended by its process id.
 struct S3 {
+    command: Command,
     child: Child,
     port: u16,
     _data: tempfile::TempDir,
@@ -57,8 +58,7 @@ struct S3 {
 
 impl Drop for S3 {
     fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.stop();
     }
 }
 
@@ -93,10 +93,26 @@ impl S3 {
         ] {
             command.arg(format!("-{own}={}", free_port()));
         }
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let s3 = Self { child, port, _data: data };
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().unwrap();
+        let s3 = Self { command, child, port, _data: data };
         make_bucket(filer);
         s3
+    }
+
+    fn stop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+
+    /// Serves what was stored before.
+    fn start_again(&mut self) {
+        self.child = self.command.spawn().unwrap();
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(90), "SeaweedFS does not come back");
+            sleep(Duration::from_millis(500));
+        }
     }
 
     /// How the server is reached; the keys come on top.
@@ -175,6 +191,42 @@ fn a_night_on_s3_ends_in_the_tables_of_a_night_on_files() {
 
     let second = objects.run(&["run", "nightly"]).succeeded();
     assert!(second.all().contains("nothing new"), "{}", second.all());
+}
+
+#[test]
+fn a_server_lost_in_the_middle_of_a_build_publishes_nothing_and_the_next_build_completes() {
+    let Some(weed) = rig("s3", "weed") else { return };
+    let mut s3 = S3::start(&weed);
+    let shop = Shop::open(ORDERS, NIGHT, "");
+    let later = Shop::open(ORDERS, NEXT_NIGHT, "");
+    let project = project(&shop, &s3, "lost");
+    project.run(&["run", "nightly"]).succeeded();
+    let whole = project.marts();
+
+    // The night brings changes, and the build of it gets as far as its first table.
+    project.point_at(&later.url());
+    project.run_at(NEXT_NIGHT, &["extract"]).succeeded();
+    let mut build = project.command_at(NEXT_NIGHT, &["build", "--json"]);
+    let mut build = build.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut events = BufReader::new(build.stdout.take().unwrap());
+    let mut event = String::new();
+    while !event.contains(r#""status":"built""#) {
+        event.clear();
+        assert_ne!(events.read_line(&mut event).unwrap(), 0, "the build ended too early");
+    }
+    s3.stop();
+    let mut rest = String::new();
+    events.read_to_string(&mut rest).unwrap();
+    let ran = Ran::of(build.wait_with_output().unwrap());
+    assert_eq!(ran.code, 75, "worth another try: {}", ran.stderr);
+    for part in [r#""message":"model `"#, "nothing was published", r#""hint":"the storage did"#] {
+        assert!(ran.stderr.contains(part), "no `{part}` in:\n{}", ran.stderr);
+    }
+
+    s3.start_again();
+    assert!(project.marts() == whole, "a build without its storage changed what readers see");
+    project.run_at(NEXT_NIGHT, &["build", "--verify"]).succeeded();
+    assert!(project.marts() != whole, "the second night brought nothing");
 }
 
 #[test]

@@ -97,6 +97,7 @@ impl Shop {
 /// A project folder in a temporary place.
 pub(crate) struct Project {
     pub(crate) folder: TempDir,
+    warehouse: String,
 }
 
 /// What `inkhouse` printed and how it ended.
@@ -135,7 +136,7 @@ impl Project {
     /// The same with another `[warehouse]` section.
     pub(crate) fn with_warehouse(url: &str, warehouse: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let project = Self { folder };
+        let project = Self { folder, warehouse: warehouse.to_owned() };
         project.write("inkhouse.toml", &config(url, warehouse));
         for (name, secret) in SECRETS {
             project.write(&format!("secrets/{name}"), secret);
@@ -145,7 +146,7 @@ impl Project {
 
     /// Reads another sandbox from now on.
     pub(crate) fn point_at(&self, url: &str) {
-        self.write("inkhouse.toml", &config(url, "url = \"file://./warehouse\"\n"));
+        self.write("inkhouse.toml", &config(url, &self.warehouse));
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -199,14 +200,20 @@ impl Project {
         self.query(&format!("{} order by name, _row_hash", tables.join(" union all ")))
     }
 
-    /// The same, and the content of every table that people read.
-    pub(crate) fn contents(&self) -> BTreeMap<String, Vec<String>> {
-        let mut contents = BTreeMap::from([("raw".to_owned(), self.raw_contents())]);
-        for table in MARTS {
+    /// The content of every table that people read.
+    pub(crate) fn marts(&self) -> BTreeMap<String, Vec<String>> {
+        let rows_of = |table: &&str| {
             let mut rows = self.query(&format!("select * from {table}"));
             rows.sort();
-            contents.insert((*table).to_owned(), rows);
-        }
+            ((*table).to_owned(), rows)
+        };
+        MARTS.iter().map(rows_of).collect()
+    }
+
+    /// The same, and what was landed.
+    pub(crate) fn contents(&self) -> BTreeMap<String, Vec<String>> {
+        let mut contents = self.marts();
+        contents.insert("raw".to_owned(), self.raw_contents());
         contents
     }
 }

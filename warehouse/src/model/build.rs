@@ -145,12 +145,18 @@ impl Warehouse {
         };
         build.run(&selected).await;
         let Build { inputs, mut bases, plans, raw_at, reports, .. } = build;
-        write_check_results(self, &reports, options).await?;
+        let written = write_check_results(self, &reports, options).await;
         let mut report = BuildReport { release: None, models: reports };
         if !report.is_ok() {
-            // A backfill goes on from there once the cause is gone.
+            // On a full disk neither can be written, and the model is what has to be told. A
+            // backfill goes on from there once the cause is gone.
+            if let Err(error) = written {
+                let error = failure::failure(&error, self).message;
+                tracing::warn!(error, "`ops.check_results` was not written");
+            }
             return Ok(report);
         }
+        written?;
         let mut tables = inputs.models;
         bases.retain(|name, _| tables.contains_key(name));
         tables.extend(raw_at);

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 
+use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 
 use super::report::Failure;
@@ -37,7 +38,7 @@ impl Stop {
                 kind: ErrorKind::Data,
                 message: format!("a blocking check of `{}` failed: {failed}", model.name),
                 hint: Some(format!(
-                    "the table is unchanged; see `select * from ops.check_results where model = '{}'`",
+                    "see `inkhouse query \"select * from ops.check_results where model = '{}' and status = 'failed'\"`",
                     model.name
                 )),
             },
@@ -46,7 +47,8 @@ impl Stop {
     }
 }
 
-fn failure(error: &Error, warehouse: &Warehouse) -> Failure {
+/// An error and its causes, told once.
+pub(super) fn failure(error: &Error, warehouse: &Warehouse) -> Failure {
     let kind = error.kind();
     let hint = error.hint();
     match error {
@@ -62,6 +64,18 @@ fn failure(error: &Error, warehouse: &Warehouse) -> Failure {
                     )),
                 };
             }
+            if let DataFusionError::ArrowError(cause, _) = source.find_root()
+                && let ArrowError::CastError(_) | ArrowError::ParseError(_) = &**cause
+            {
+                return Failure {
+                    kind,
+                    message: format!("{error}: {}", without_value(&plain(source))),
+                    hint: Some(
+                        "`try_cast` makes null of what does not fit its type, and a query with `try_cast(..) is null` finds the rows"
+                            .to_owned(),
+                    ),
+                };
+            }
             Failure { kind, message: format!("{error}: {}", plain(source)), hint }
         }
         other => {
@@ -72,6 +86,41 @@ fn failure(error: &Error, warehouse: &Warehouse) -> Failure {
                 cause = error.source();
             }
             Failure { kind, message, hint }
+        }
+    }
+}
+
+/// What Arrow says of a value that does not fit, without the value: it may be somebody's address.
+fn without_value(text: &str) -> String {
+    let bare = "cannot parse decimal format: ";
+    if text.starts_with(bare) {
+        return format!("{bare}***");
+    }
+    match (text.split_once('\''), text.rsplit_once('\'')) {
+        (Some((before, _)), Some((_, after))) => format!("{before}'***'{after}"),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_value;
+
+    #[test]
+    fn a_value_is_not_repeated_whatever_quotes_it_holds() {
+        for (said, told) in [
+            (
+                "cannot cast string 'o'hara@example.com' to value of Int64 type",
+                "cannot cast string '***' to value of Int64 type",
+            ),
+            (
+                "error parsing timestamp from 'Ann': error",
+                "error parsing timestamp from '***': error",
+            ),
+            ("cannot parse decimal format: Ann", "cannot parse decimal format: ***"),
+            ("cannot cast to Decimal128(38, 30)", "cannot cast to Decimal128(38, 30)"),
+        ] {
+            assert_eq!(without_value(said), told);
         }
     }
 }
