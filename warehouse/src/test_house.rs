@@ -179,7 +179,8 @@ pub(crate) async fn answer(
     Ok(lines)
 }
 
-/// A store in memory whose every write fails once a number of writes have been made.
+/// A store in memory that takes its time to write, and whose every write fails once a number of
+/// writes have been made.
 #[derive(Debug)]
 pub(crate) struct Fuse {
     inner: InMemory,
@@ -222,6 +223,10 @@ impl ObjectStore for Fuse {
         options: PutOptions,
     ) -> object_store::Result<PutResult> {
         self.burn()?;
+        // Others go on in the meantime, as with any store that is not in memory.
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
         self.inner.put_opts(location, payload, options).await
     }
 

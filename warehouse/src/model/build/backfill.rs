@@ -110,6 +110,9 @@ pub(super) struct Reached {
 pub(super) struct Progress {
     warehouse: Warehouse,
     path: Path,
+    /// How far each model was when it began. The scheduler asks here and not below: it would wait
+    /// for a lock while it does not poll the models that hold it.
+    before: BTreeMap<String, Reached>,
     state: Mutex<State>,
     calendars: Vec<Calendar>,
 }
@@ -172,7 +175,8 @@ impl Progress {
         let range = state.from..=state.to;
         let calendars =
             start.calendars.into_iter().map(|calendar| calendar.within(&range)).collect();
-        let this = Self { warehouse: warehouse.clone(), path, state: Mutex::new(state), calendars };
+        let (warehouse, before) = (warehouse.clone(), state.models.clone());
+        let this = Self { warehouse, path, before, state: Mutex::new(state), calendars };
         let mode = match backfill {
             Backfill::Months(..) => PutMode::Create,
             Backfill::Resume | Backfill::Afresh(..) => PutMode::Overwrite,
@@ -186,6 +190,11 @@ impl Progress {
         let header = &model.header;
         let merge = header.kind == Kind::Merge;
         self.calendars.iter().find(|calendar| merge && calendar.key == header.changed_by)
+    }
+
+    /// How far a model was when the backfill was gone on with.
+    pub(super) fn reached_before(&self, model: &str) -> Option<&Reached> {
+        self.before.get(model)
     }
 
     /// How far a model is.

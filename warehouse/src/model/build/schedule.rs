@@ -74,7 +74,7 @@ impl<'a> Build<'a> {
                     self.skip(model, cause);
                     lost.insert(model.name.clone());
                     ended.insert(model.name.clone());
-                } else if let Some(report) = self.came_through(model).await {
+                } else if let Some(report) = self.came_through(model) {
                     self.report(report);
                     ended.insert(model.name.clone());
                 } else if let Some(report) = self.stands(model) {
@@ -107,9 +107,9 @@ impl<'a> Build<'a> {
     }
 
     /// The report of a model that a backfill was through with when it was cut off.
-    async fn came_through(&mut self, model: &Model) -> Option<ModelReport> {
-        let reached = self.backfill.as_ref()?.reached(&model.name).await;
-        let (at, basis) = reached.at.zip(reached.basis)?;
+    fn came_through(&mut self, model: &Model) -> Option<ModelReport> {
+        let reached = self.backfill.as_ref()?.reached_before(&model.name)?;
+        let (at, basis) = reached.at.clone().zip(reached.basis.clone())?;
         let name = model.name.clone();
         self.inputs.models.insert(name.clone(), at);
         self.inputs.steps.remove(&name);

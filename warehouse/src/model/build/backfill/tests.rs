@@ -15,6 +15,11 @@ const BY_ORDER: &str = "kind = 'merge'\n--! key = ['order_id']\n--! changed_by =
 
 /// Orders below 100 are of January, those below 200 of February, the others of March.
 fn project(factor: &str) -> Project {
+    project_with(factor, &[])
+}
+
+/// The same, with more models that are built beside `fct_orders`.
+fn project_with(factor: &str, beside: &[&str]) -> Project {
     let dated = format!("{BY_ORDER}\n--! dated_by = 'order_date'");
     let models = [
         (
@@ -45,11 +50,17 @@ fn project(factor: &str) -> Project {
                 .to_owned(),
         ),
     ];
-    let sources = models.map(|(path, header, sql)| crate::ModelSource {
-        path: path.to_owned(),
+    let [_, _, orders, _] = &models;
+    let beside = beside
+        .iter()
+        .map(|name| (orders.0.replace("fct_orders", name), orders.1.clone(), orders.2.clone()));
+    let all =
+        models.iter().map(|(path, header, sql)| ((*path).to_owned(), header.clone(), sql.clone()));
+    let sources = all.chain(beside).map(|(path, header, sql)| crate::ModelSource {
+        path,
         text: format!("-- One row per thing.\n--! {header}\n{sql}\n"),
     });
-    Project::load(sources.into()).unwrap().with_raw_schemas(&raw_schemas())
+    Project::load(sources.collect()).unwrap().with_raw_schemas(&raw_schemas())
 }
 
 async fn house() -> House {
@@ -163,6 +174,19 @@ async fn the_keys_of_a_range_are_computed_anew_and_no_others() {
     // An order that nobody can date belongs to no month.
     assert_eq!(amounts(&house).await.last().unwrap().1, 1);
     assert_eq!(build(&house).await.count(ModelStatus::Built), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_side_by_side_do_not_wait_for_each_other_for_ever() {
+    let mut house = house().await;
+    house.project = project_with("1", &["fct_b", "fct_c", "fct_d", "fct_e", "fct_f"]);
+    assert!(build(&house).await.is_ok());
+    for _ in 0..5 {
+        let range = Backfill::Months(month("2025-01"), None);
+        let ended =
+            tokio::time::timeout(std::time::Duration::from_secs(60), run(&house, range, &[]));
+        assert!(ended.await.expect("it waits for ever").unwrap().is_ok());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
