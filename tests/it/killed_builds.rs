@@ -4,6 +4,8 @@
 //! that night is killed at random moments, again and again on one warehouse, so that what a killed
 //! build left behind (files, commits without a release) lies in the way of the next.
 //!
+//! A backfill is killed alike, and gone on with by `--resume`.
+//!
 //! `INKHOUSE_KILLS=50` kills more often; `INKHOUSE_SEED` draws the same moments again.
 
 use std::{
@@ -16,6 +18,9 @@ use crate::support::{Dice, MARTS, NEXT_NIGHT, NIGHT, ORDERS, Project, Shop, numb
 
 /// Builds that are killed in the everyday run.
 const KILLS: u64 = 6;
+
+/// Backfills that are killed in the everyday run, one after the other on one warehouse.
+const KILLED_BACKFILLS: u64 = 3;
 
 /// What readers see: of every table its rows, its keys, its money.
 fn seen(project: &Project) -> Vec<String> {
@@ -110,4 +115,44 @@ fn a_build_killed_anywhere_leaves_a_whole_release_and_the_next_completes() {
         ended += 1;
     }
     eprintln!("{killed} builds killed on {ended} warehouses, seed {seed}");
+}
+
+#[test]
+fn a_backfill_killed_anywhere_goes_on_where_it_was() {
+    let mut dice = Dice::new();
+    let seed = dice.seed;
+    let shop = Shop::open(ORDERS, NIGHT, "");
+    let project = Project::new(&shop.url());
+    project.run(&["extract"]).succeeded();
+    project.run(&["build"]).succeeded();
+    let whole = seen(&project);
+    let began = Instant::now();
+    project.run(&["build", "--from", "2025-06"]).succeeded();
+    let calm = u64::try_from(began.elapsed().as_millis()).unwrap();
+
+    let state = project.path().join("warehouse/_inkhouse/backfills/prod.json");
+    let mut resumed = 0;
+    for _ in 0..number("INKHOUSE_KILLS").unwrap_or(KILLED_BACKFILLS) {
+        let on: &[&str] = if state.exists() { &["--resume"] } else { &["--from", "2025-06"] };
+        resumed += u64::from(state.exists());
+        let mut child = project
+            .command(&[&["build"], on].concat())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        sleep(Duration::from_millis(dice.below(calm / 2)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(seen(&project), whole, "INKHOUSE_SEED={seed}: readers saw a part");
+    }
+    if state.exists() {
+        resumed += 1;
+        project.run(&["build", "--resume"]).succeeded();
+    }
+    assert!(resumed > 0, "INKHOUSE_SEED={seed}: no backfill was ever under way when it was killed");
+    assert!(!state.exists());
+    project.run(&["build", "--verify"]).succeeded();
+    assert_eq!(seen(&project), whole, "INKHOUSE_SEED={seed}");
+    eprintln!("a backfill gone on with {resumed} times, seed {seed}");
 }
