@@ -9,6 +9,7 @@ with
 sums as (
     select
         order_id,
+        currency_code,
         count(*) as line_count,
         sum(quantity) as unit_count,
         sum(net_amount) as net_amount,
@@ -16,7 +17,7 @@ sums as (
         sum(base_cost_amount) as base_cost_amount,
         sum(margin_amount) as margin_amount
     from int_bench_lines_costed
-    group by order_id
+    group by order_id, currency_code
 )
 
 select
@@ -37,4 +38,6 @@ select
     ) as margin_amount,
     stg_shopify__bench_orders.extracted_at
 from stg_shopify__bench_orders
-inner join sums on stg_shopify__bench_orders.order_id = sums.order_id
+inner join sums
+    on stg_shopify__bench_orders.order_id = sums.order_id
+    and stg_shopify__bench_orders.currency_code = sums.currency_code
