@@ -58,10 +58,11 @@ pub struct Built {
 }
 
 impl Built {
-    /// Models that were computed.
+    /// Models that hold other rows now.
     pub fn rebuilt(&self) -> u64 {
-        let built = self.report.as_ref().map_or(0, |report| report.count(ModelStatus::Built));
-        u64::try_from(built).unwrap_or(u64::MAX)
+        let models = self.report.iter().flat_map(|report| &report.models);
+        let new = models.filter(|model| model.status == ModelStatus::Built && !model.is_same);
+        u64::try_from(new.count()).unwrap_or(u64::MAX)
     }
 
     /// Checks that were made, and how many of them only warned.
@@ -150,7 +151,6 @@ fn tell(printer: &Printer, model: &ModelReport) {
     }
     if model.status == ModelStatus::Built {
         let way = match &model.way {
-            _ if model.is_same => ", the same as before".to_owned(),
             Some(Way::Keys { keys, .. }) => format!(" of {}", counted(*keys, "changed key")),
             Some(Way::Months { months, is_outdated: false }) => {
                 format!(" in {}", counted(*months, "month"))
@@ -160,10 +160,13 @@ fn tell(printer: &Printer, model: &ModelReport) {
             }
             _ => String::new(),
         };
+        let rows = match model.is_same {
+            true => "no row changed".to_owned(),
+            false => counted(model.rows, "row"),
+        };
         printer.note(format_args!(
-            "  {}: {}{way}, {}, {}",
+            "  {}: {rows}{way}, {}, {}",
             model.name,
-            counted(model.rows, "row"),
             counted(u64::try_from(model.checks.len()).unwrap_or(u64::MAX), "check"),
             shown(duration(model)),
         ));
@@ -185,17 +188,14 @@ pub fn failure(report: &BuildReport) -> Option<Failure> {
     let mut failed = failed.into_iter();
     let first = failed.next()?;
     let kind = kind_of(first);
-    let mut failure = Failure::new(kind, format!("model `{}` failed", first.name));
-    if let Some(error) = &first.error {
-        failure = failure.with_cause(error.message.clone());
-        if let Some(hint) = &error.hint {
-            failure = failure.with_hint(hint);
-        }
-    }
-    for model in failed {
+    let mut failure = told(first);
+    // Wrong rows are a failure of each model; a disk that is full is one of all of them.
+    let (apart, alike): (Vec<_>, Vec<_>) = failed.partition(|model| kind_of(model) == Kind::Data);
+    for model in alike {
         let why = model.error.as_ref().map_or("it failed too", |error| &error.message);
         failure = failure.with_cause(format!("model `{}`: {why}", model.name));
     }
+    failure = failure.with_more(apart.into_iter().map(told));
     let skipped = report.count(ModelStatus::Skipped);
     let kept = match skipped {
         0 => "its table is unchanged and nothing was published".to_owned(),
@@ -209,6 +209,19 @@ pub fn failure(report: &BuildReport) -> Option<Failure> {
         Kind::Busy => failure.with_hint("nothing is lost: run it again"),
         _ => failure,
     })
+}
+
+/// How one model failed.
+fn told(model: &ModelReport) -> Failure {
+    let kind = model.error.as_ref().map_or(Kind::Bug, |error| kind_of(error.kind));
+    let mut failure = Failure::new(kind, format!("model `{}` failed", model.name));
+    if let Some(error) = &model.error {
+        failure = failure.with_cause(error.message.clone());
+        if let Some(hint) = &error.hint {
+            failure = failure.with_hint(hint);
+        }
+    }
+    failure
 }
 
 fn kind_of(kind: warehouse::ErrorKind) -> Kind {

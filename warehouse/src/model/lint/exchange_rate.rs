@@ -17,6 +17,11 @@ pub(super) fn look(subject: &mut Subject<'_>, node: &Node<'_>) {
         Node::Expression(expr) => {
             if falls_back(expr, false) {
                 report(subject, expr);
+            } else if let Some(factor) = factor_of_an_amount(expr)
+                && falls_back(factor, words(factor).iter().any(|word| is_of_a_currency(word)))
+                && !falls_back(factor, false)
+            {
+                report(subject, factor);
             }
         }
         // The name that the result gets can tell what it is, too.
@@ -36,11 +41,25 @@ fn report(subject: &mut Subject<'_>, expr: &Expr) {
     subject.add(start(expr), code::RATE_OF_ONE, message, HINT);
 }
 
+/// What an amount is multiplied with or divided by.
+fn factor_of_an_amount(expr: &Expr) -> Option<&Expr> {
+    let Expr::BinaryOp { left, op, right } = expr else { return None };
+    let is_amount = |side: &Expr| words(side).iter().any(|word| word.ends_with("_amount"));
+    match op {
+        ast::BinaryOperator::Multiply if is_amount(left) => Some(bare(right)),
+        ast::BinaryOperator::Multiply if is_amount(right) => Some(bare(left)),
+        ast::BinaryOperator::Divide if is_amount(left) => Some(bare(right)),
+        _ => None,
+    }
+}
+
 fn falls_back(expr: &Expr, is_named_so: bool) -> bool {
     match expr {
         Expr::Function(function) => {
             let name = function_name(function);
-            if !["coalesce", "ifnull", "nvl", "nvl2"].contains(&name.as_str()) {
+            // `greatest` and `least` leave nulls out.
+            let all = ["coalesce", "ifnull", "nvl", "nvl2", "greatest", "least"];
+            if !all.contains(&name.as_str()) {
                 return false;
             }
             let arguments = arguments(function);
@@ -99,20 +118,14 @@ fn mentions_rate(expr: &Expr) -> bool {
 fn is_rate(name: &str) -> bool {
     let name = name.to_lowercase();
     let has = |wanted: &[&str]| name.split('_').any(|word| wanted.contains(&word));
-    let rate = has(&["rate", "rates", "factor"]);
-    let currency = has(&[
-        "exchange",
-        "exchanges",
-        "currency",
-        "fx",
-        "forex",
-        "usd",
-        "eur",
-        "gbp",
-        "cad",
-        "aud",
-    ]);
-    rate && currency
+    has(&["rate", "rates", "factor"]) && is_of_a_currency(&name)
+}
+
+/// Whether a name speaks of currencies; what an amount is multiplied with is a rate then.
+fn is_of_a_currency(name: &str) -> bool {
+    let words =
+        ["exchange", "exchanges", "currency", "fx", "forex", "usd", "eur", "gbp", "cad", "aud"];
+    name.to_lowercase().split('_').any(|word| words.contains(&word))
 }
 
 #[cfg(test)]

@@ -63,9 +63,10 @@ pub(super) fn differ(table: &TestTable, expected: &[Row], actual: &[Row]) -> Opt
         return None;
     }
     let mut text = format!(
-        "line {}: `{}` differs: {equal} rows as expected; `-` is missing, `+` is there instead",
+        "line {}: `{}` differs: {equal} {} as expected; `-` is missing, `+` is there instead",
         table.line,
-        table.title()
+        table.title(),
+        if equal == 1 { "row" } else { "rows" }
     );
     let widths: Vec<usize> = (0..table.columns.len())
         .map(|n| {

@@ -93,6 +93,7 @@ impl TestFile {
     pub fn is_test(text: &str) -> bool {
         text.lines()
             .any(|line| matches!(Line::of(line), Line::Case(_) | Line::Given(_) | Line::Expect(_)))
+            || text.lines().any(is_almost_heading)
     }
 
     /// Reads a file. `path` is only shown.
@@ -114,6 +115,10 @@ impl TestFile {
         let mut lines = text.lines().enumerate().peekable();
         while let Some((at, line)) = lines.next() {
             let (is_given, rest) = match Line::of(line) {
+                Line::Prose if is_almost_heading(line) => {
+                    let message = "a table is headed by a line that begins with given or expect";
+                    return Err(wrong(at, format!("{message}, and not by `{line}`")));
+                }
                 Line::Prose => continue,
                 Line::Title(title) => {
                     title.clone_into(&mut file.title);
@@ -149,7 +154,11 @@ impl TestFile {
                 return Err(wrong(at, format!("`{title}` is not followed by a table")));
             };
             let columns = cells(header);
-            let Some((rule, _)) = lines.next_if(|(_, line)| line.starts_with("| -")) else {
+            let mut known = BTreeSet::new();
+            if let Some(twice) = columns.iter().find(|column| !known.insert(*column)) {
+                return Err(wrong(at, format!("`{title}` has two columns `{twice}`")));
+            }
+            let Some((rule, _)) = lines.next_if(|(_, line)| is_rule(line)) else {
                 return Err(wrong(at, format!("`{title}` has no line under its header")));
             };
             let mut rows = Vec::new();
@@ -243,6 +252,22 @@ fn time(rest: &str) -> Option<DateTime<Utc>> {
         return Some(day.and_time(NaiveTime::MIN).and_utc());
     }
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc))
+}
+
+/// The line under a header: bars, dashes, and colons that align.
+fn is_rule(line: &str) -> bool {
+    line.starts_with('|')
+        && line.contains('-')
+        && line.chars().all(|letter| matches!(letter, '|' | '-' | ':') || letter.is_whitespace())
+}
+
+/// Whether a line is meant to head a table and is not read so: `- expect ..` in a list, `Given: ..`.
+fn is_almost_heading(line: &str) -> bool {
+    let bare = line.trim_start_matches(|c: char| c.is_whitespace() || "-*+>#".contains(c));
+    bare.split_once('`').is_some_and(|(word, _)| {
+        let word = word.trim_end_matches([' ', ':']).to_ascii_lowercase();
+        ["given", "expect", "expects", "expected"].contains(&word.as_str())
+    })
 }
 
 /// Cells between bars; `\|` is a bar within a cell.

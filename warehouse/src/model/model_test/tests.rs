@@ -75,6 +75,15 @@ async fn everything_between_given_and_expected_is_computed() {
 const TWO: &str = "# Two cases\n\n## case: right\n\ngiven `stg_items`:\n| order_id | price_amount |\n| --- | --- |\n| 1 | 3 |\n\nexpect `fct_orders`:\n| order_id | price_amount |\n| --- | --- |\n| 1 | 3.00 |\n\n## case: wrong\n\ngiven `stg_items`:\n| order_id | sku | price_amount |\n| --- | --- | --- |\n| 1 | A | 3 |\n| 2 | B | 4 |\n| 2 | | 0.125 |\n\nexpect `fct_orders`:\n| order_id | price_amount | sku |\n| --- | --- | --- |\n| 3 | 1 | |\n| 2 | 4 | B |\n| 1 | 3 | A |\n\nAfterword.\n";
 
 #[tokio::test]
+async fn the_line_under_a_header_may_be_as_editors_write_it() {
+    for rule in ["|---|---|", "|:--|--:|", "| - | :-: |"] {
+        let text = TWO.replace("| --- | --- |", rule);
+        assert_ne!(text, TWO);
+        assert_eq!(report(&text).await.cases[0].failure, None, "{rule}");
+    }
+}
+
+#[tokio::test]
 async fn a_difference_shows_both_rows_side_by_side() {
     let report = report(TWO).await;
     assert!(!report.passed());
@@ -82,7 +91,7 @@ async fn a_difference_shows_both_rows_side_by_side() {
     assert_eq!((report.cases[1].name.as_str(), report.cases[1].line), ("wrong", 15));
     assert_eq!(
         report.cases[1].failure.as_deref().unwrap(),
-        "line 24: `fct_orders` differs: 1 rows as expected; `-` is missing, `+` is there instead\n  | order_id | price_amount | sku |\n- | 2        | 4.00         | B   |\n+ | 2        | 4.125        | B   |\n- | 3        | 1.00         |     |"
+        "line 24: `fct_orders` differs: 1 row as expected; `-` is missing, `+` is there instead\n  | order_id | price_amount | sku |\n- | 2        | 4.00         | B   |\n+ | 2        | 4.125        | B   |\n- | 3        | 1.00         |     |"
     );
 }
 
@@ -162,6 +171,22 @@ async fn a_file_that_does_not_read_says_where() {
             "t.md:7: `stg_items` is expected twice in one case",
         ),
         (
+            "# T\n\n- expect `stg_items`:\n| order_id |\n| --- |\n",
+            "t.md:3: a table is headed by a line that begins with given or expect",
+        ),
+        (
+            "# T\n\nexpects: `stg_items`\n\nexpect `stg_items`:\n| order_id |\n| --- |\n",
+            "t.md:3: a table is headed by a line that begins with given or expect",
+        ),
+        (
+            "# T\n\nexpect `stg_items`:\n| order_id | order_id |\n| --- | --- |\n",
+            "t.md:3: `stg_items` has two columns `order_id`",
+        ),
+        (
+            "# T\n\nexpect `stg_items`:\n| order_id |\n| 1 |\n",
+            "t.md:3: `stg_items` has no line under its header",
+        ),
+        (
             "# T\n\n## case: a\n\ngiven `fct_orders`:\n| order_id |\n| --- |\n",
             "t.md:3: case `a` expects nothing",
         ),
@@ -224,7 +249,7 @@ async fn a_step_of_a_model_can_be_expected_and_one_within_a_step() {
     let case = run(&wrong, &project).await.unwrap().cases.remove(0);
     assert_eq!(
         case.failure.as_deref().unwrap(),
-        "line 11: `int_b.counted` differs: 1 rows as expected; `-` is missing, `+` is there instead\n  | id | row_count | sum_amount |\n- | b  | 2         | 2.50       |\n+ | b  | 1         | 2.50       |"
+        "line 11: `int_b.counted` differs: 1 row as expected; `-` is missing, `+` is there instead\n  | id | row_count | sum_amount |\n- | b  | 2         | 2.50       |\n+ | b  | 1         | 2.50       |"
     );
 }
 

@@ -184,7 +184,7 @@ async fn models_side_by_side_do_not_wait_for_each_other_for_ever() {
     for _ in 0..5 {
         let range = Backfill::Months(month("2025-01"), None);
         let ended =
-            tokio::time::timeout(std::time::Duration::from_secs(60), run(&house, range, &[]));
+            tokio::time::timeout(std::time::Duration::from_mins(1), run(&house, range, &[]));
         assert!(ended.await.expect("it waits for ever").unwrap().is_ok());
     }
 }

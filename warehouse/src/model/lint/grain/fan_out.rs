@@ -28,7 +28,11 @@ pub(super) fn look(
             "unnest" => "once for every element that `unnest` makes of it".to_owned(),
             name => format!("once for every row of `{name}` that is joined to it"),
         };
-        let message = format!("`{}` counts {what} {by}", sum.function);
+        let message = if sum.is_distinct {
+            format!("`{}(distinct ..)` counts equal values of two rows once", sum.function)
+        } else {
+            format!("`{}` counts {what} {by}", sum.function)
+        };
         let hint = "sum before joining, in a CTE grouped by the columns joined on; if the join finds \
                     one row at most, name that model's `key`";
         subject.add(place, code::FAN_OUT, message, hint);

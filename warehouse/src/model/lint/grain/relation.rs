@@ -76,6 +76,8 @@ pub(super) struct Instance {
 pub(super) struct Sum {
     /// `sum`, `avg` or `count`.
     pub(super) function: String,
+    /// Equal values are counted once.
+    pub(super) is_distinct: bool,
     pub(super) argument: Expr,
     pub(super) addends: Addends,
     /// The rows whose money is summed, where their currency stands beside it.
@@ -340,20 +342,27 @@ impl<'a> Analysis<'a> {
 
     /// Writes down a sum, if `expr` is one.
     fn sum(&mut self, expr: &Expr, schema: &DFSchema, input: &mut Relation, groups: &[Attribute]) {
-        let (function, arguments, filter) = match expr {
+        let (function, is_distinct, arguments, filter) = match expr {
             Expr::Alias(alias) => return self.sum(&alias.expr, schema, input, groups),
-            Expr::AggregateFunction(call) if !call.params.distinct => {
-                (call.func.name(), &call.params.args, &call.params.filter)
+            Expr::AggregateFunction(call) => {
+                let params = &call.params;
+                (call.func.name(), params.distinct, &params.args, &params.filter)
             }
-            Expr::WindowFunction(call) if !call.params.distinct => {
+            Expr::WindowFunction(call) => {
                 let WindowFunctionDefinition::AggregateUDF(function) = &call.fun else { return };
-                (function.name(), &call.params.args, &call.params.filter)
+                let params = &call.params;
+                (function.name(), params.distinct, &params.args, &params.filter)
             }
             _ => return,
         };
+        // A repeated row is counted once by `count(distinct ..)`, and so are two equal amounts of
+        // two rows by `sum(distinct ..)`.
         let ([argument], "sum" | "avg" | "count") = (arguments.as_slice(), function) else {
             return;
         };
+        if is_distinct && function == "count" {
+            return;
+        }
         let addends = addends(argument, schema, &input.cells);
         if addends.is_empty() {
             return;
@@ -376,6 +385,7 @@ impl<'a> Analysis<'a> {
         }
         self.sums.push(Sum {
             function: function.to_owned(),
+            is_distinct,
             argument: argument.clone(),
             money: money_of_its_row(argument, schema, &input.cells),
             addends,
