@@ -80,9 +80,15 @@ pub(crate) fn outputs(
     findings: &mut Vec<Finding>,
 ) -> Option<SchemaRef> {
     let given = plan.schema().as_arrow();
+    let nameless = names::look(model, given, findings);
     let mut seen = BTreeSet::new();
     for field in given.fields() {
         let name = field.name();
+        // Its type is that of an expression which is still to be named.
+        if nameless.contains(name.as_str()) {
+            seen.insert(name);
+            continue;
+        }
         let mut add = |code, message: String, hint: &str| {
             let place = lint::place_of_column(model, name);
             findings.push(place.finding(code, &model.path, message, Some(hint.to_owned())));
@@ -133,7 +139,7 @@ pub(crate) fn outputs(
             return None;
         }
     };
-    if seen.len() < given.fields().len() {
+    if seen.len() < given.fields().len() || !nameless.is_empty() {
         return None;
     }
     header_columns(scope, model, &schema, findings);
@@ -300,5 +306,6 @@ pub(crate) fn raw_name(name: &str) -> Result<TableName> {
     name.parse()
 }
 
+mod names;
 #[cfg(test)]
 mod tests;
