@@ -151,7 +151,7 @@ fn findings(found: &[Finding], files: &[ModelSource]) -> Failure {
                 .take_while(|c| c.is_alphanumeric() || *c == '_')
                 .count();
             let place = Place { line: finding.line, column: finding.column, width: width.max(1) };
-            failure = failure.with_excerpt(excerpt::caret(&file.text, place));
+            failure = failure.with_excerpt(excerpt::sql_caret(&file.text, place));
         }
         match &finding.hint {
             Some(hint) => failure.with_hint(hint),
