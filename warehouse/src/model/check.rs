@@ -44,6 +44,9 @@ pub(super) fn references(
         };
         let layer = match &reference.target {
             Target::Model(name) => {
+                if project.is_broken(name) {
+                    continue; // the cause is reported at its file
+                }
                 let Some(read) = project.model(name) else {
                     let hint = known.did_you_mean(name);
                     add(code::TABLE, format!("no model is called `{name}`"), hint);
