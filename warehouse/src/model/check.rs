@@ -49,6 +49,9 @@ pub(super) fn references(
                 }
                 let Some(read) = project.model(name) else {
                     let hint = known.did_you_mean(name);
+                    // A model is never meant to read itself.
+                    let own = format!("`{}`", model.name);
+                    let hint = hint.filter(|hint| !hint.contains(&own));
                     add(code::TABLE, format!("no model is called `{name}`"), hint);
                     continue;
                 };

@@ -120,7 +120,8 @@ impl Model {
             }
             Ok(_) => {
                 let message = "a model is one `select` and nothing else";
-                findings.push(Place::START.finding(code::SYNTAX, path, message, None));
+                let place = references::place_of_statement(&source.text, 0);
+                findings.push(place.finding(code::SYNTAX, path, message, None));
                 Err(findings)
             }
             Err((place, message, hint)) => {
@@ -158,8 +159,9 @@ fn layer_of(path: &str, name: &str, findings: &mut Vec<Finding>) -> Layer {
     }
     match (by_folder, by_name) {
         (Some(folder), Some(named)) if folder != named => {
-            let message = format!("`{name}` is named for another layer than `{}`", folder.folder());
-            let hint = Some(format!("move it to `{}` or rename it", named.folder()));
+            let (named, lies) = (named.folder(), folder.folder());
+            let message = format!("`{name}` is named for `{named}`, and its file lies in `{lies}`");
+            let hint = Some(format!("move it to `{named}` or rename it"));
             findings.push(Place::START.finding(code::NAME, path, message, hint));
             folder
         }
