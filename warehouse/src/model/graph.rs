@@ -18,7 +18,7 @@ pub(crate) struct Circle {
 /// name.
 ///
 /// Fails for models that read each other in a circle.
-pub(crate) fn order(models: &BTreeMap<String, Model>) -> Result<Vec<String>, Circle> {
+pub(crate) fn order(models: &BTreeMap<String, Model>) -> Result<Vec<String>, Box<Circle>> {
     let mut open: BTreeMap<&str, BTreeSet<&str>> = models
         .iter()
         .map(|(name, model)| {
@@ -52,7 +52,7 @@ pub(crate) fn order(models: &BTreeMap<String, Model>) -> Result<Vec<String>, Cir
         freed.sort_unstable();
         ready = freed;
     }
-    if open.is_empty() { Ok(order) } else { Err(circle(models, &open)) }
+    if open.is_empty() { Ok(order) } else { Err(Box::new(circle(models, &open))) }
 }
 
 /// Who reads each model, or is checked against it; also of names whose files do not load.
