@@ -21,6 +21,9 @@ pub fn is_secret_name(name: &str) -> bool {
         })
 }
 
+/// Characters of a line that are shown of a model's file.
+const WIDEST: usize = 120;
+
 /// A place in a file: line and column from 1, and the length of what is underlined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -53,10 +56,31 @@ impl Place {
 /// 15 | lookbak   = "30d"
 ///    | ^^^^^^^
 /// ```
+///
+/// Of a config, whose secrets are not shown.
 pub fn caret(text: &str, place: Place) -> String {
     let line = text.lines().nth(place.line.saturating_sub(1)).unwrap_or("");
     // Nobody knows what a text that began above holds.
     let line = if is_inside_text(text, place.line) { "***".to_owned() } else { masked(line) };
+    drawn(&line, place)
+}
+
+/// The same of a model's file, which has no secrets: as it is written, but cut when it is long.
+pub fn sql_caret(text: &str, place: Place) -> String {
+    let line = text.lines().nth(place.line.saturating_sub(1)).unwrap_or("");
+    if line.chars().count() <= WIDEST {
+        return drawn(line, place);
+    }
+    // What stands before the place says more than what follows.
+    let first = place.column.saturating_sub(1 + WIDEST / 2);
+    let before = if first == 0 { "" } else { ".." };
+    let part: String = line.chars().skip(first).take(WIDEST).collect();
+    let after = if first + WIDEST >= line.chars().count() { "" } else { ".." };
+    let column = place.column - first + before.len();
+    drawn(&format!("{before}{part}{after}"), Place { column, ..place })
+}
+
+fn drawn(line: &str, place: Place) -> String {
     let number = place.line.to_string();
     let margin = " ".repeat(number.len());
     // Tabs are kept in the second line, so that the caret stands under its column.
@@ -222,6 +246,29 @@ mod tests {
         let line = "s = { token = { file = \"t\" }, shop = \"a\" }";
         let shown = caret(line, Place { line: 1, column: 1, width: 1 });
         assert!(shown.contains(line), "{shown}");
+    }
+
+    #[test]
+    fn a_models_line_is_shown_as_it_is() {
+        for line in ["--! key  = [\"order_id\"", "on orders.sort_key = others.order_id # 1"] {
+            let text = format!("-- \"\"\"\n{line}\n");
+            let shown = sql_caret(&text, Place { line: 2, column: 5, width: 3 });
+            assert_eq!(shown, format!("2 | {line}\n  |     ^^^"));
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_place() {
+        let text = format!("{}wrong{}", "a".repeat(3000), "b".repeat(2000));
+        let shown = sql_caret(&text, Place { line: 1, column: 3001, width: 5 });
+        let (line, carets) = shown.split_once('\n').unwrap();
+        assert!(line.chars().count() < 140 && line.contains("aawrongbb"), "{shown}");
+        assert_eq!(line.find("wrong"), carets.find("^^^^^"));
+        let shown = sql_caret(&text, Place { line: 1, column: 1, width: 1 });
+        assert!(shown.starts_with("1 | aaa") && shown.contains("a..\n  | ^"), "{shown}");
+        let shown = sql_caret(&text, Place { line: 1, column: 5005, width: 1 });
+        let (line, carets) = shown.split_once('\n').unwrap();
+        assert!(line.ends_with("bb") && line.len() == carets.len(), "{shown}");
     }
 
     #[test]

@@ -32,10 +32,10 @@ pub fn model_files(folder: &Path) -> Result<Vec<ModelSource>, Failure> {
     let own = folder.join("sql");
     let mut files = Vec::new();
     for path in files_below(&own, "sql")? {
-        let text = read(&path)?;
+        let bytes = fs_err::read(&path).map_err(|error| Failure::config(error.to_string()))?;
         let shown = Path::new("sql").join(path.strip_prefix(&own).unwrap_or(&path));
         let shown = shown.to_string_lossy().replace('\\', "/");
-        files.push(ModelSource { path: shown, text });
+        files.push(ModelSource::new(shown, &bytes));
     }
     Ok(with_embedded(files))
 }
@@ -65,10 +65,7 @@ fn embedded(folder: &Dir<'_>, files: &mut BTreeMap<String, ModelSource>) {
 /// # Errors
 /// A config failure with every file that is no model.
 pub fn models(folder: &Path) -> Result<Project, Failure> {
-    match load(folder)? {
-        Ok(project) => Ok(project),
-        Err(found) => Err(refusal(folder, &found)?),
-    }
+    models_of(model_files(folder)?)
 }
 
 /// The models of these files, loaded.
@@ -77,7 +74,11 @@ pub fn models(folder: &Path) -> Result<Project, Failure> {
 /// A config failure with every file that is no model.
 pub fn models_of(files: Vec<ModelSource>) -> Result<Project, Failure> {
     let texts = files.clone();
-    loaded(files)?.map_err(|found| findings(&found, &texts))
+    match Project::load(files) {
+        Ok(project) => Ok(project.with_raw_schemas(&raw_schemas())),
+        Err(warehouse::Error::Findings(found)) => Err(findings(&found, &texts)),
+        Err(error) => Err(Failure::from(error)),
+    }
 }
 
 /// The names of the models in `<folder>/sql`.
@@ -96,20 +97,13 @@ pub fn markdown(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     files_below(folder, "md")
 }
 
-/// The models, loaded; else what is wrong with the files.
+/// The models of the files that are models, and what is wrong with the others.
 ///
 /// # Errors
 /// When a file of the user cannot be read.
-pub fn load(folder: &Path) -> Result<Result<Project, Vec<Finding>>, Failure> {
-    loaded(model_files(folder)?)
-}
-
-fn loaded(files: Vec<ModelSource>) -> Result<Result<Project, Vec<Finding>>, Failure> {
-    match Project::load(files) {
-        Ok(project) => Ok(Ok(project.with_raw_schemas(&raw_schemas()))),
-        Err(warehouse::Error::Findings(found)) => Ok(Err(found)),
-        Err(error) => Err(Failure::from(error)),
-    }
+pub fn load_partly(folder: &Path) -> Result<(Project, Vec<Finding>), Failure> {
+    let (project, found) = Project::load_partly(model_files(folder)?);
+    Ok((project.with_raw_schemas(&raw_schemas()), found))
 }
 
 /// Plans every model without data: what is wrong with them, in their order.
@@ -144,14 +138,9 @@ fn findings(found: &[Finding], files: &[ModelSource]) -> Failure {
         let message = finding.to_string();
         let mut failure = Failure::config(message);
         if let Some(file) = files.get(finding.path.as_str()) {
-            let line = file.text.lines().nth(finding.line.saturating_sub(1)).unwrap_or("");
-            let width = line
-                .chars()
-                .skip(finding.column.saturating_sub(1))
-                .take_while(|c| c.is_alphanumeric() || *c == '_')
-                .count();
-            let place = Place { line: finding.line, column: finding.column, width: width.max(1) };
-            failure = failure.with_excerpt(excerpt::caret(&file.text, place));
+            let width = width(finding, &file.text);
+            let place = Place { line: finding.line, column: finding.column, width };
+            failure = failure.with_excerpt(excerpt::sql_caret(&file.text, place));
         }
         match &finding.hint {
             Some(hint) => failure.with_hint(hint),
@@ -162,6 +151,19 @@ fn findings(found: &[Finding], files: &[ModelSource]) -> Failure {
         Some(first) => first.with_more(failures),
         None => Failure::new(Kind::Bug, "the models do not load, and nobody says why"),
     }
+}
+
+/// How many characters of its line a finding is about: the word, or the name of a table in parts.
+pub fn width(finding: &Finding, text: &str) -> usize {
+    let line = text.lines().nth(finding.line.saturating_sub(1)).unwrap_or("");
+    let rest = line.chars().skip(finding.column.saturating_sub(1));
+    let word = rest.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    let word: String = word.collect();
+    // `raw.shopify.orders`, but not the alias in front of a column, nor the end of a sentence.
+    let is_table = word.starts_with("raw.") || word.starts_with("ops.");
+    let word =
+        if is_table { word.trim_end_matches('.') } else { word.split('.').next().unwrap_or("") };
+    word.chars().count().max(1)
 }
 
 /// The declared columns of every raw table; landing adds its own to them.

@@ -21,6 +21,44 @@ fn a_new_folder_passes_its_check_and_is_never_overwritten() {
     assert!(fs_err::read_to_string(&config).unwrap().ends_with("# mine\n"));
 }
 
+#[test]
+fn a_check_tells_of_what_was_asked_whatever_else_is_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    inkhouse(&["--project", path, "init"]).succeeded();
+    let own = folder.path().join("sql/intermediate");
+    fs_err::create_dir_all(&own).unwrap();
+    let write = |name: &str, text: &[u8]| fs_err::write(own.join(name), text).unwrap();
+    let head = "-- One row per order.\n--! kind = \"full\"\n--! key  = [\"order_idd\"]\n";
+    let model = |sql: &str| format!("{head}{sql}\n").into_bytes();
+    write("int_misspelt.sql", &model("select order_id from stg_shopify__orders"));
+    write("int_behind.sql", &model("select order_id as order_idd from int_latin"));
+    let sound = model("select order_id as order_idd from stg_shopify__orders");
+    write("int_marked.sql", &["\u{feff}".as_bytes(), &sound].concat());
+    let mut latin = model("select 'caf");
+    latin.pop();
+    write("int_latin.sql", &[&latin, &b"\xe9' as order_idd\n"[..]].concat());
+    let check = |select: &[&str]| inkhouse(&[&["--project", path, "check"], select].concat());
+
+    check(&["int_marked"]).succeeded();
+    let one = check(&["int_misspelt"]);
+    assert_eq!(one.code, 2, "{}", one.all());
+    assert!(one.stderr.contains("[E030]") && !one.stderr.contains("int_latin"), "{}", one.stderr);
+    assert!(one.stderr.contains("3 | --! key  = [\"order_idd\"]"), "{}", one.stderr);
+    let none = check(&["nonsuch"]);
+    assert!(none.stderr.contains("no model is called `nonsuch`"), "{}", none.stderr);
+    let behind = check(&["int_behind"]);
+    let place = "int_latin.sql:4:12: a byte that is not UTF-8 [E004]";
+    assert!(behind.stderr.contains(place), "{}", behind.stderr);
+    assert!(behind.stderr.contains("not looked at: 1 model"), "{}", behind.stderr);
+    let all = check(&[]);
+    assert!(all.stderr.contains(place) && all.stderr.contains("[E030]"), "{}", all.stderr);
+    assert!(all.stderr.contains("2 findings in the models"), "{}", all.stderr);
+    let machine = check(&["--json", "int_misspelt"]);
+    let found = json(machine.stdout.lines().find(|line| line.contains("E030")).unwrap());
+    assert_eq!((&found["model"], &found["width"]), (&"int_misspelt".into(), &9.into()));
+}
+
 /// `query` with this on stdin.
 fn piped(project: &Project, sql: &str) -> Ran {
     let mut command = project.command(&["query", "--format", "csv"]);

@@ -1,10 +1,13 @@
 //! `inkhouse check`: is everything that was written sound? No data, and no vendor without `--sources`.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use clap::Args;
 use connectors::registry;
-use warehouse::{Environment, Finding, Project};
+use warehouse::{Environment, Finding, Model, Project};
 
 use super::Context;
 use crate::{
@@ -86,44 +89,67 @@ async fn planned(
 ) -> Result<(Project, usize), Failure> {
     let folder = config.folder();
     let warehouse = config.warehouse(context.globals.memory)?;
-    let models = match project::load(folder)? {
-        Ok(models) => models,
-        Err(found) => return Err(refused(context, folder, &found)?),
-    };
-    let mut found = project::check_models(&models)?;
+    let (models, mut found) = project::load_partly(folder)?;
+    found.extend(project::check_models(&models)?);
     let (raw_schemas, prod) = (project::raw_schemas(), Environment::default());
     let known = warehouse.with_changed(&models, &raw_schemas, &prod, select).await?;
-    let meant = known.select(select)?;
-    let paths: BTreeSet<&str> = meant.iter().map(|model| model.path.as_str()).collect();
+    let names = known.names(select)?;
+    let meant: Vec<&Model> = known.models().filter(|m| names.contains(&*m.name)).collect();
+    // A model behind which a file is broken was not planned, and only that file says why.
+    let broken: BTreeMap<&str, &str> = known.broken().collect();
+    let behind = |model: &Model| known.behind(&model.name).into_iter();
+    let is_broken = |name: &str| broken.contains_key(name);
+    let skipped = meant.iter().filter(|m| behind(m).any(|name| is_broken(&name))).count();
+    let mut paths: BTreeSet<&str> = meant.iter().map(|model| model.path.as_str()).collect();
+    let causes = meant.iter().flat_map(|model| behind(model));
+    let causes: BTreeSet<String> = causes.chain(names.iter().map(|n| (*n).to_owned())).collect();
+    paths.extend(broken.iter().filter(|(name, _)| causes.contains(**name)).map(|(_, path)| *path));
     found.retain(|finding| paths.contains(finding.path.as_str()));
     if found.is_empty() {
         let count = meant.len();
         return Ok((models, count));
     }
-    Err(refused(context, folder, &found)?)
+    Err(refused(context, folder, &found, skipped)?)
 }
 
 /// Says what is wrong: to people with line and caret, to machines one object a finding.
-fn refused(context: &Context, folder: &Path, found: &[Finding]) -> Result<Failure, Failure> {
-    if !context.printer.is_machine() {
-        return project::refusal(folder, found);
+///
+/// `skipped` models were not looked at, since they read files that are no models.
+fn refused(
+    context: &Context,
+    folder: &Path,
+    found: &[Finding],
+    skipped: usize,
+) -> Result<Failure, Failure> {
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let mut sum = format!("{} in the models", counted(number(found.len()), "finding"));
+    if skipped > 0 {
+        let models = counted(number(skipped), "model");
+        sum = format!("{sum}; not looked at: {models} behind files that are no models");
     }
+    let sum = Failure::config(sum).with_hint("`inkhouse explain CODE` says what a code means");
+    if !context.printer.is_machine() {
+        let all = project::refusal(folder, found)?;
+        return Ok(if found.len() > 1 || skipped > 0 { all.with_more([sum]) } else { all });
+    }
+    let files = project::model_files(folder)?;
     for finding in found {
+        let file = files.iter().find(|file| file.path == finding.path);
         context.printer.event(
             "finding",
             serde_json::json!({
                 "code": finding.code,
+                "model": Path::new(&finding.path).file_stem().map(|stem| stem.to_string_lossy()),
                 "path": finding.path,
                 "line": finding.line,
                 "column": finding.column,
+                "width": file.map_or(1, |file| project::width(finding, &file.text)),
                 "message": finding.message,
                 "hint": finding.hint,
             }),
         );
     }
-    let count = u64::try_from(found.len()).unwrap_or(u64::MAX);
-    Ok(Failure::config(format!("{} in the models", counted(count, "finding")))
-        .with_hint("`inkhouse explain CODE` says what a code means"))
+    Ok(sum)
 }
 
 /// Asks everybody outside; goes on after a failure, and fails with the first.

@@ -10,6 +10,7 @@ use warehouse::{
 };
 
 use super::{Facts, past::Checked, samples};
+use crate::quantity::counted;
 
 /// Raw tables and models, by layer and name.
 pub(super) fn tables(facts: &Facts<'_>) -> Vec<Value> {
@@ -147,14 +148,53 @@ impl Contents<'_> {
             json!({
                 "name": name,
                 "severity": severity,
-                "status": last.map(|check| check.status.as_str()),
-                "failed": last.map(|check| check.failed_rows.as_str()),
-                "checked": last.map(|check| check.of_rows.as_str()),
+                "outcome": last.map(outcome),
                 "at": last.map(|check| check.at.as_str()),
             })
         };
         checks.iter().map(check).collect()
     }
+}
+
+/// How a check ended: whether it holds, and a phrase of one cell.
+fn outcome(check: &Checked) -> Value {
+    let number = |text: &str| text.parse::<u64>().unwrap_or(0);
+    let rows = counted(number(&check.of_rows), "row");
+    let broken = || format!("{} of {rows}", number(&check.failed_rows));
+    let (ending, says) = match check.status.as_str() {
+        "passed" => ("passed", format!("holds, {rows}")),
+        // No row was looked at, so none is counted.
+        "proved" => ("proved", "proved from the plan".to_owned()),
+        "warned" => ("warned", format!("warned: {}", broken())),
+        other => ("failed", format!("{other}: {}", broken())),
+    };
+    json!({ "ending": ending, "says": says })
+}
+
+/// How all checks ended: whether they hold, and a phrase. `None` when none ran yet.
+pub(super) fn last_checks(tables: &[Value]) -> Option<Value> {
+    let checks = tables.iter().filter_map(|table| table.get("checks")?.as_array()).flatten();
+    let endings: Vec<&str> =
+        checks.filter_map(|check| check.get("outcome")?.get("ending")?.as_str()).collect();
+    let count = |ending: &str| endings.iter().filter(|other| **other == ending).count();
+    let (proved, warned, failed) = (count("proved"), count("warned"), count("failed"));
+    let hold = endings.len() - warned - failed;
+    let mut says = format!("{hold} hold");
+    if proved > 0 {
+        says = format!("{says} ({proved} proved)");
+    }
+    if warned > 0 {
+        says = format!("{says}, {warned} warned");
+    }
+    if failed > 0 {
+        says = format!("{says}, {failed} failed");
+    }
+    let ending = match (warned, failed) {
+        (0, 0) => "passed",
+        (_, 0) => "warned",
+        _ => "failed",
+    };
+    (!endings.is_empty()).then(|| json!({ "ending": ending, "says": says }))
 }
 
 /// A type that fits a cell: what is nested is listed apart.

@@ -41,13 +41,15 @@ pub fn page(facts: &Facts<'_>) -> String {
     let release = facts
         .release
         .map(|release| json!({ "number": release.number, "at": shown(release.created_at) }));
+    let tables = contents::tables(facts);
     let contents = json!({
         "shop": facts.shop,
         "version": env!("CARGO_PKG_VERSION"),
         "at": shown(facts.at),
         "release": release,
         "classes": warehouse::lineage::Class::ALL.map(warehouse::lineage::Class::as_str),
-        "tables": contents::tables(facts),
+        "checks": contents::last_checks(&tables),
+        "tables": tables,
     });
     // Each part once, from the first to the last: what is put in is not searched again.
     let parts = [

@@ -4,6 +4,7 @@
   const data = JSON.parse(document.getElementById("contents").textContent);
   const { tables, classes } = data;
   const LAYERS = ["raw", "staging", "intermediate", "marts", "exports"];
+  const ENDINGS = { passed: "good", proved: "good", warned: "warn", failed: "bad" };
   const TITLES = { raw: "Raw", staging: "Staging", intermediate: "Intermediate", marts: "Marts", exports: "Exports" };
   const DIRECT = new Set(["copy", "transform", "aggregate"]);
   const byName = new Map(tables.map((table, index) => [table.name, index]));
@@ -305,8 +306,6 @@
   function overview() {
     const models = tables.filter((table) => table.layer !== "raw");
     const cards = LAYERS.map((layer) => [layer, tables.filter((table) => table.layer === layer).length]).filter(([, number]) => number);
-    const failed = models.flatMap((table) => table.checks).filter((check) => check.status && check.status !== "passed").length;
-    const checked = models.flatMap((table) => table.checks).filter((check) => check.status).length;
     const whole = panel("All tables", () => tableGraph(new Set(tables.keys()), -1), [], 0);
     const exports = models.filter((table) => table.destination);
     main.className = "";
@@ -315,7 +314,7 @@
         fact("columns", models.reduce((sum, table) => sum + table.columns.length, 0).toLocaleString("en")),
         fact("checks", String(models.reduce((sum, table) => sum + table.checks.length, 0))),
         data.release ? fact("release", `${data.release.number}, ${shownTime(data.release.at)}`) : fact("", "nothing built yet"),
-        checked ? fact("last checks", failed ? `${failed} of ${checked} do not hold` : `${checked} hold`, failed ? "bad" : "good") : null,
+        data.checks ? fact("last checks", data.checks.says, ENDINGS[data.checks.ending]) : null,
         fact("written", shownTime(data.at)), fact("inkhouse", data.version)),
       make("div", { class: "cards" }, cards.map(([layer, number]) => make("div", { class: `card l-${layer}` }, make("b", {}, String(number)), `${TITLES[layer]}`))),
       part("Lineage"), whole.node,
@@ -341,11 +340,8 @@
     return [first, rest.length ? make("details", {}, make("summary", {}, `${rest.length} more`), rest) : null];
   }
   function status(check) {
-    if (!check.status) return make("span", { class: "soft" }, "not run yet");
-    const kind = { passed: "good", warned: "warn", failed: "bad" }[check.status] || "soft";
-    const rows = check.checked ? `, ${count(check.checked, "row")}` : "";
-    return make("span", { class: kind }, check.status === "passed" ? `holds${rows}` :
-      check.failed ? `${check.status}: ${Number(check.failed).toLocaleString("en")} of ${count(check.checked || 0, "row")}` : check.status);
+    if (!check.outcome) return make("span", { class: "soft" }, "not run yet");
+    return make("span", { class: ENDINGS[check.outcome.ending] }, check.outcome.says);
   }
   function model(index, field) {
     const table = tables[index], isRaw = table.layer === "raw";

@@ -82,6 +82,21 @@ impl Past {
         Ok(past)
     }
 
+    /// A model's checks as `(name, status, failed rows, checked rows)`.
+    #[cfg(test)]
+    pub(super) fn of_checks(model: &str, checks: &[(&str, &str, &str, &str)]) -> Self {
+        let checks = checks.iter().map(|(name, status, failed, of)| Checked {
+            name: (*name).to_owned(),
+            severity: "block".to_owned(),
+            status: (*status).to_owned(),
+            failed_rows: (*failed).to_owned(),
+            of_rows: (*of).to_owned(),
+            at: String::new(),
+        });
+        let checked = HashMap::from([(model.to_owned(), checks.collect())]);
+        Self { checked, ..Self::default() }
+    }
+
     pub(super) fn built(&self, model: &str) -> Option<&Built> {
         self.built.get(model)
     }

@@ -98,6 +98,31 @@ fn every_model_has_its_columns_checks_and_lineage() {
 }
 
 #[test]
+fn a_check_that_is_proved_holds() {
+    let models = project::models(Path::new("nowhere")).unwrap();
+    let key = ("unique(order_line_id)", "proved", "0", "0");
+    let said = |checks: &[(&str, &str, &str, &str)]| {
+        contents(&page_of(&models, &Past::of_checks("fct_order_lines", checks)))
+    };
+    assert_eq!(contents(&page_of(&models, &Past::default()))["checks"], Value::Null);
+    let proved = said(&[key, ("a", "passed", "0", "858")]);
+    assert_eq!(proved["checks"], json!({ "ending": "passed", "says": "2 hold (1 proved)" }));
+    let check = &table(&proved, "fct_order_lines")["checks"][0];
+    assert_eq!(check["outcome"], json!({ "ending": "proved", "says": "proved from the plan" }));
+    let broken = said(&[key, ("a", "warned", "3", "858"), ("b", "failed", "1", "858")]);
+    let says = "1 hold (1 proved), 1 warned, 1 failed";
+    assert_eq!(broken["checks"], json!({ "ending": "failed", "says": says }));
+    let checks = table(&broken, "fct_order_lines")["checks"].as_array().unwrap();
+    let outcome = |name: &str| &checks.iter().find(|c| c["name"] == name).unwrap()["outcome"];
+    assert_eq!(outcome("a")["says"], "warned: 3 of 858 rows");
+    assert_eq!(outcome("b"), &json!({ "ending": "failed", "says": "failed: 1 of 858 rows" }));
+    // The script shows endings by name: each has a colour.
+    for ending in ["passed", "proved", "warned", "failed"] {
+        assert!(SCRIPT.contains(&format!("{ending}: \"")), "{ending}");
+    }
+}
+
+#[test]
 fn every_query_to_begin_with_plans() {
     let house = project::models(Path::new("nowhere")).unwrap();
     let lineage = house.lineage(&project::raw_schemas()).unwrap();

@@ -44,10 +44,7 @@ pub async fn own_models(folder: &Path, revision: &str) -> Result<Vec<ModelSource
         }
         let content = git(folder, &["cat-file", "blob", object]).await?;
         let content = succeeded(content, "reading a model")?;
-        let text = String::from_utf8(content.stdout).map_err(|_| {
-            Failure::config(format!("`{path}` is no text at the revision `{revision}`"))
-        })?;
-        models.push(ModelSource { path: path.to_owned(), text });
+        models.push(ModelSource::new(path, &content.stdout));
     }
     Ok(models)
 }

@@ -3,4 +3,4 @@
 --! kind = "full"
 --! key  = ["order_id"]
 delete from stg_shopify__orders
---? E004 1:1
+--? E004 5:1

@@ -4,4 +4,4 @@
 --! key  = ["order_id"]
 select order_id from stg_shopify__orders;
 select 1 as one
---? E004 1:1
+--? E004 6:1

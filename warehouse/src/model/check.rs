@@ -44,8 +44,14 @@ pub(super) fn references(
         };
         let layer = match &reference.target {
             Target::Model(name) => {
+                if project.is_broken(name) {
+                    continue; // the cause is reported at its file
+                }
                 let Some(read) = project.model(name) else {
                     let hint = known.did_you_mean(name);
+                    // A model is never meant to read itself.
+                    let own = format!("`{}`", model.name);
+                    let hint = hint.filter(|hint| !hint.contains(&own));
                     add(code::TABLE, format!("no model is called `{name}`"), hint);
                     continue;
                 };
@@ -80,9 +86,15 @@ pub(crate) fn outputs(
     findings: &mut Vec<Finding>,
 ) -> Option<SchemaRef> {
     let given = plan.schema().as_arrow();
+    let nameless = names::look(model, given, findings);
     let mut seen = BTreeSet::new();
     for field in given.fields() {
         let name = field.name();
+        // Its type is that of an expression which is still to be named.
+        if nameless.contains(name.as_str()) {
+            seen.insert(name);
+            continue;
+        }
         let mut add = |code, message: String, hint: &str| {
             let place = lint::place_of_column(model, name);
             findings.push(place.finding(code, &model.path, message, Some(hint.to_owned())));
@@ -133,7 +145,7 @@ pub(crate) fn outputs(
             return None;
         }
     };
-    if seen.len() < given.fields().len() {
+    if seen.len() < given.fields().len() || !nameless.is_empty() {
         return None;
     }
     header_columns(scope, model, &schema, findings);
@@ -300,5 +312,6 @@ pub(crate) fn raw_name(name: &str) -> Result<TableName> {
     name.parse()
 }
 
+mod names;
 #[cfg(test)]
 mod tests;

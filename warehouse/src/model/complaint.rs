@@ -43,6 +43,7 @@ pub(crate) fn explain(text: &str, error: &DataFusionError) -> Spot {
             (!names.is_empty() && names.len() <= 12)
                 .then(|| format!("the columns are {}", ticked(&names)))
         });
+        let hint = quotes(text, place, &field.name, &names).or(hint);
         let message = match owner {
             Some(owner) => format!("`{owner}` has no column `{}`", field.name),
             None => format!("no column is called `{}`", field.name),
@@ -86,6 +87,18 @@ pub(crate) fn explain(text: &str, error: &DataFusionError) -> Spot {
         code::PLAN
     };
     spot(code, message, hint)
+}
+
+/// What quotes are missing or are the wrong ones where a column is not found.
+fn quotes(text: &str, place: Place, name: &str, known: &[&str]) -> Option<String> {
+    if let Some(own) = known.iter().find(|own| own.eq_ignore_ascii_case(name) && **own != name) {
+        return Some(format!("put it in double quotes: `\"{own}\"`"));
+    }
+    let line = text.lines().nth(place.line.checked_sub(1)?)?;
+    let rest: String = line.chars().skip(place.column.checked_sub(1)?).collect();
+    let is_quoted = rest.starts_with(&format!("\"{name}\""));
+    (is_quoted && did_you_mean(name, known.iter().copied()).is_none())
+        .then(|| format!("text takes single quotes: `'{name}'`"))
 }
 
 /// A column beside an aggregate that is not grouped by, in fewer words than the engine's.

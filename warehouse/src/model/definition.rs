@@ -10,7 +10,7 @@ use super::header::{self, Header, Kind, VALID_FROM};
 use super::references::{self, Reference, Target};
 use crate::table::{Layer, TableName};
 
-/// A model's file.
+/// A model's file, as it is read: bytes that are not UTF-8 become `U+FFFD`, which is a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelSource {
     /// As shown to people: `sql/marts/margin/fct_orders.sql`.
@@ -36,6 +36,14 @@ pub struct Model {
     pub header: Header,
     pub(crate) statement: Statement,
     pub(crate) references: Vec<Reference>,
+}
+
+impl ModelSource {
+    /// A file of these bytes; a byte-order mark says nothing about a model and is left out.
+    pub fn new(path: impl Into<String>, bytes: &[u8]) -> Self {
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        Self { path: path.into(), text: String::from_utf8_lossy(bytes).into_owned() }
+    }
 }
 
 impl Model {
@@ -83,9 +91,13 @@ impl Model {
 
     pub(super) fn parse(source: &ModelSource) -> Result<Self, Vec<Finding>> {
         let path = &source.path;
+        if let Some(at) = source.text.find(char::REPLACEMENT_CHARACTER) {
+            let hint = Some("save the file as UTF-8".to_owned());
+            let place = Place::of(&source.text, at);
+            return Err(vec![place.finding(code::SYNTAX, path, "a byte that is not UTF-8", hint)]);
+        }
         let (description, header) = header::parse(path, &source.text)?;
-        let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
-        let name = file.strip_suffix(".sql").unwrap_or(file).to_owned();
+        let name = name_of(path).to_owned();
         let mut findings = Vec::new();
         let layer = layer_of(path, &name, &mut findings);
         contradictions(path, &source.text, &header, layer, &mut findings);
@@ -108,7 +120,8 @@ impl Model {
             }
             Ok(_) => {
                 let message = "a model is one `select` and nothing else";
-                findings.push(Place::START.finding(code::SYNTAX, path, message, None));
+                let place = references::place_of_statement(&source.text, 0);
+                findings.push(place.finding(code::SYNTAX, path, message, None));
                 Err(findings)
             }
             Err((place, message, hint)) => {
@@ -117,6 +130,12 @@ impl Model {
             }
         }
     }
+}
+
+/// The name of the model in a file of that path: its stem.
+pub(super) fn name_of(path: &str) -> &str {
+    let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    file.strip_suffix(".sql").unwrap_or(file)
 }
 
 fn layer_of(path: &str, name: &str, findings: &mut Vec<Finding>) -> Layer {
@@ -140,8 +159,9 @@ fn layer_of(path: &str, name: &str, findings: &mut Vec<Finding>) -> Layer {
     }
     match (by_folder, by_name) {
         (Some(folder), Some(named)) if folder != named => {
-            let message = format!("`{name}` is named for another layer than `{}`", folder.folder());
-            let hint = Some(format!("move it to `{}` or rename it", named.folder()));
+            let (named, lies) = (named.folder(), folder.folder());
+            let message = format!("`{name}` is named for `{named}`, and its file lies in `{lies}`");
+            let hint = Some(format!("move it to `{named}` or rename it"));
             findings.push(Place::START.finding(code::NAME, path, message, hint));
             folder
         }

@@ -34,7 +34,7 @@ pub mod code {
     pub const JOIN_ON_TIMESTAMP: &str = "E014";
     /// Values of types that do not belong together: text with a number, money with a float.
     pub const MISMATCH: &str = "E015";
-    /// A column's type cannot be stored, or two columns have one name.
+    /// A column's type or name cannot be stored, or two columns have one name.
     pub const TYPE: &str = "E020";
     /// Money or a rate is a float.
     pub const FLOAT: &str = "E021";

@@ -7,11 +7,18 @@ use super::finding::{Finding, Place, code};
 use super::references::Target;
 use crate::table::Layer;
 
+/// Models that read each other, and what is said of them (E006).
+#[derive(Debug)]
+pub(crate) struct Circle {
+    pub(crate) models: BTreeSet<String>,
+    pub(crate) finding: Finding,
+}
+
 /// The models so that each comes after all that it reads or is checked against; among equals by
 /// name.
 ///
-/// Fails with E006 for models that read each other in a circle.
-pub(crate) fn order(models: &BTreeMap<String, Model>) -> Result<Vec<String>, Finding> {
+/// Fails for models that read each other in a circle.
+pub(crate) fn order(models: &BTreeMap<String, Model>) -> Result<Vec<String>, Box<Circle>> {
     let mut open: BTreeMap<&str, BTreeSet<&str>> = models
         .iter()
         .map(|(name, model)| {
@@ -45,14 +52,14 @@ pub(crate) fn order(models: &BTreeMap<String, Model>) -> Result<Vec<String>, Fin
         freed.sort_unstable();
         ready = freed;
     }
-    if open.is_empty() { Ok(order) } else { Err(circle(models, &open)) }
+    if open.is_empty() { Ok(order) } else { Err(Box::new(circle(models, &open))) }
 }
 
-/// Who reads each model, or is checked against it.
+/// Who reads each model, or is checked against it; also of names whose files do not load.
 pub(crate) fn readers(models: &BTreeMap<String, Model>) -> BTreeMap<String, Vec<String>> {
     let mut readers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for model in models.values() {
-        for read in model.depends_on().filter(|read| models.contains_key(*read)) {
+        for read in model.depends_on() {
             readers.entry(read.to_owned()).or_default().push(model.name.clone());
         }
     }
@@ -60,7 +67,7 @@ pub(crate) fn readers(models: &BTreeMap<String, Model>) -> BTreeMap<String, Vec<
 }
 
 /// Walks from one to the next until a name comes again.
-fn circle(models: &BTreeMap<String, Model>, open: &BTreeMap<&str, BTreeSet<&str>>) -> Finding {
+fn circle(models: &BTreeMap<String, Model>, open: &BTreeMap<&str, BTreeSet<&str>>) -> Circle {
     let mut walked: Vec<&str> = Vec::new();
     let mut at = open.keys().next().copied().unwrap_or_default();
     while !walked.contains(&at) {
@@ -78,7 +85,8 @@ fn circle(models: &BTreeMap<String, Model>, open: &BTreeMap<&str, BTreeSet<&str>
     let chain = ring.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" -> ");
     let message = format!("models read each other in a circle: {chain}");
     let hint = Some("move what they share into a model of its own".to_owned());
-    place.finding(code::CYCLE, path, message, hint)
+    let finding = place.finding(code::CYCLE, path, message, hint);
+    Circle { models: ring.into_iter().map(str::to_owned).collect(), finding }
 }
 
 /// Which layers a model may read, in words; `None` when `read` is allowed.

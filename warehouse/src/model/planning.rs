@@ -246,7 +246,9 @@ impl Site<'_> {
             if let Some(number) = queue.ready.pop_front() {
                 let model = self.models.get(number).copied()?;
                 let mut inputs = Inputs::default();
-                for read in model.reads().filter(|read| self.known.contains(read)) {
+                let is_known =
+                    |read: &&str| self.known.contains(read) || self.project.is_broken(read);
+                for read in model.reads().filter(is_known) {
                     match queue.outcome(read) {
                         Some(outcome) if outcome.schema.is_some() => {
                             inputs.grains.insert(read.to_owned(), Arc::clone(&outcome.grain));

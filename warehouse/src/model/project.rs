@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::checks::compared_with;
-use super::definition::{Model, ModelSource};
+use super::definition::{Model, ModelSource, name_of};
 use super::finding::Finding;
 use super::graph;
 use super::header::Kind;
@@ -26,6 +26,8 @@ pub struct Project {
     order: Vec<String>,
     readers: BTreeMap<String, Vec<String>>,
     raw: BTreeMap<String, SchemaRef>,
+    /// The files that are no models, by the names they would have: path by name.
+    broken: BTreeMap<String, String>,
     /// What `changed` selects, if somebody looked.
     changed: Option<BTreeSet<String>>,
 }
@@ -35,6 +37,15 @@ impl Project {
     ///
     /// Fails with [`Error::Findings`] (E001 to E006), all of them at once.
     pub fn load(sources: Vec<ModelSource>) -> Result<Self> {
+        match Self::load_partly(sources) {
+            (project, findings) if findings.is_empty() => Ok(project),
+            (_, findings) => Err(Error::Findings(findings)),
+        }
+    }
+
+    /// Reads the files: those that are models, and what is wrong with the others (E001 to E006).
+    /// Such a project can be selected from and checked, but not built.
+    pub fn load_partly(sources: Vec<ModelSource>) -> (Self, Vec<Finding>) {
         let mut findings = Vec::new();
         let mut newest: BTreeMap<String, ModelSource> = BTreeMap::new();
         for source in sources {
@@ -42,24 +53,57 @@ impl Project {
             newest.insert(file.to_owned(), source);
         }
         let mut models = BTreeMap::new();
-        for parsed in parse_all(&newest.into_values().collect::<Vec<_>>()) {
+        let mut broken = BTreeMap::new();
+        let sources: Vec<ModelSource> = newest.into_values().collect();
+        for (source, parsed) in sources.iter().zip(parse_all(&sources)) {
             match parsed {
                 Ok(model) => {
                     models.insert(model.name.clone(), model);
                 }
-                Err(found) => findings.extend(found),
+                Err(found) => {
+                    findings.extend(found);
+                    broken.insert(name_of(&source.path).to_owned(), source.path.clone());
+                }
             }
         }
-        let order = graph::order(&models).unwrap_or_else(|finding| {
-            findings.push(finding);
-            Vec::new()
-        });
-        if findings.is_empty() {
-            let readers = graph::readers(&models);
-            Ok(Self { models, order, readers, raw: BTreeMap::new(), changed: None })
-        } else {
-            Err(Error::Findings(findings))
+        let readers = graph::readers(&models);
+        let order = loop {
+            match graph::order(&models) {
+                Ok(order) => break order,
+                Err(circle) => {
+                    findings.push(circle.finding);
+                    for name in circle.models {
+                        if let Some(model) = models.remove(&name) {
+                            broken.insert(name, model.path);
+                        }
+                    }
+                }
+            }
+        };
+        let raw = BTreeMap::new();
+        (Self { models, order, readers, raw, broken, changed: None }, findings)
+    }
+
+    /// The files that are no models: the names they would have, and their paths.
+    pub fn broken(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.broken.iter().map(|(name, path)| (name.as_str(), path.as_str()))
+    }
+
+    pub(crate) fn is_broken(&self, name: &str) -> bool {
+        self.broken.contains_key(name)
+    }
+
+    /// The names of a model, of all that it is computed from or checked against, and of all that
+    /// those are; files that are no models are among them.
+    pub fn behind(&self, name: &str) -> BTreeSet<String> {
+        let mut behind = BTreeSet::new();
+        let mut open = vec![name];
+        while let Some(name) = open.pop() {
+            if behind.insert(name.to_owned()) {
+                open.extend(self.models.get(name).into_iter().flat_map(Model::depends_on));
+            }
         }
+        behind
     }
 
     /// Declares the raw tables (`raw.<source>.<stream>`), so that queries can read views over
@@ -127,6 +171,7 @@ impl Project {
             order: self.order.iter().filter(chosen).cloned().collect(),
             readers: self.readers.clone(),
             raw: self.raw.clone(),
+            broken: self.broken.clone(),
             changed: self.changed.clone(),
         }
     }
@@ -277,6 +322,38 @@ mod tests {
         .unwrap();
         assert_eq!(project.models().count(), 1);
         assert_eq!(project.model("fct_a").unwrap().path, "mine/fct_a.sql");
+    }
+
+    #[test]
+    fn files_that_are_no_models_leave_the_others() {
+        let (project, findings) = Project::load_partly(vec![
+            source("staging/stg_a.sql", "kind = 'view'", "select id from"),
+            source("intermediate/int_b.sql", "kind = 'full'", "select * from stg_a, nowhere"),
+            source("intermediate/int_c.sql", "kind = 'full'", "select * from int_d"),
+            source("intermediate/int_d.sql", "kind = 'full'", "select * from int_c"),
+            source("intermediate/int_e.sql", "kind = 'full'", "select * from int_f"),
+            source("intermediate/int_f.sql", "kind = 'full'", "select * from int_e"),
+            source("marts/dim_g.sql", "kind = 'full'\n--! key = ['a']", "select uper('x') as a"),
+        ]);
+        let codes: Vec<_> = findings.iter().map(|f| f.code).collect();
+        assert_eq!(codes, ["E004", "E006", "E006"]);
+        assert_eq!(names(&project.models().collect::<Vec<_>>()), ["dim_g", "int_b"]);
+        let broken: Vec<_> = project.broken().map(|(name, _)| name).collect();
+        assert_eq!(broken, ["int_c", "int_d", "int_e", "int_f", "stg_a"]);
+        // The reader of a broken file is not told that there is no such model.
+        let found: Vec<_> =
+            project.check(&BTreeMap::new()).unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with("marts/dim_g.sql:4:8: "), "{found:?}");
+        assert!(found[1].contains("no model is called `nowhere`"), "{found:?}");
+        let meant = |word: &str| project.names(&[word.to_owned()]).unwrap();
+        assert_eq!(meant("stg_a+"), BTreeSet::from(["int_b", "stg_a"]));
+        assert_eq!(meant("+int_b"), BTreeSet::from(["int_b", "stg_a"]));
+        assert_eq!(meant("path:staging"), BTreeSet::from(["stg_a"]));
+        assert_eq!(meant("stg_*"), BTreeSet::from(["stg_a"]));
+        assert!(project.behind("int_b").contains("stg_a"));
+        let error = project.select(&["nonsuch".to_owned()]).unwrap_err();
+        assert_eq!(error.to_string(), "no model is called `nonsuch`");
     }
 
     #[test]

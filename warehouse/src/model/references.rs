@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
     ObjectName, Spanned as _, Statement as Ast, visit_relations,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::finding::Place;
 
@@ -79,9 +80,34 @@ pub(crate) fn parse_statement(text: &str) -> Result<Statement, (Place, String, O
         (Some(_), _) => {
             let hint =
                 Some("a file is one `select`; make the others files of their own".to_owned());
-            Err((Place::START, "there is more than one statement".to_owned(), hint))
+            let second = place_of_statement(text, 1);
+            Err((second, "there is more than one statement".to_owned(), hint))
         }
     }
+}
+
+/// Where the statement of that number begins, from 0: its first word that is no comment.
+pub(crate) fn place_of_statement(text: &str, number: usize) -> Place {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location();
+    let mut ended = 0;
+    let mut is_inside = false;
+    for token in tokens.unwrap_or_default() {
+        match token.token {
+            Token::Whitespace(_) => {}
+            // Several in a row end one statement.
+            Token::SemiColon => {
+                ended += usize::from(is_inside);
+                is_inside = false;
+            }
+            _ if ended == number => {
+                let index = |n: u64| usize::try_from(n).unwrap_or(1).max(1);
+                let at = token.span.start;
+                return Place { line: index(at.line), column: index(at.column) };
+            }
+            _ => is_inside = true,
+        }
+    }
+    Place::START
 }
 
 /// The parser's message says where at its end: `.. at Line: 3, Column: 5`.
@@ -184,5 +210,8 @@ mod tests {
         assert!(message.starts_with("expected"), "{message}");
         let (_, message, _) = parse_statement("select 1; select 2").unwrap_err();
         assert_eq!(message, "there is more than one statement");
+        let text = "-- a; b\n;\nselect ';';;\n  select 2;";
+        let (place, ..) = parse_statement(text).unwrap_err();
+        assert_eq!(place, Place { line: 4, column: 3 });
     }
 }

@@ -37,6 +37,17 @@ impl Project {
         self.selected(select, Some(changed))
     }
 
+    /// The names meant by `select`; those of files that are no models are among them.
+    ///
+    /// Fails as [`Project::select`] does.
+    pub fn names(&self, select: &[String]) -> Result<BTreeSet<&str>> {
+        if select.is_empty() {
+            let models = self.models().map(|model| model.name.as_str());
+            return Ok(models.chain(self.broken().map(|(name, _)| name)).collect());
+        }
+        self.wanted(select, self.changed())
+    }
+
     fn selected(
         &self,
         select: &[String],
@@ -45,6 +56,15 @@ impl Project {
         if select.is_empty() {
             return Ok(self.models().collect());
         }
+        let wanted = self.wanted(select, changed)?;
+        Ok(self.models().filter(|model| wanted.contains(model.name.as_str())).collect())
+    }
+
+    fn wanted(
+        &self,
+        select: &[String],
+        changed: Option<&BTreeSet<String>>,
+    ) -> Result<BTreeSet<&str>> {
         let mut wanted: BTreeSet<&str> = BTreeSet::new();
         for word in select {
             let mut all: Option<BTreeSet<&str>> = None;
@@ -63,7 +83,7 @@ impl Project {
             }
             wanted.extend(all);
         }
-        Ok(self.models().filter(|model| wanted.contains(model.name.as_str())).collect())
+        Ok(wanted)
     }
 
     fn term<'a>(
@@ -78,7 +98,7 @@ impl Project {
         if up {
             spread(&start, &mut wanted, |name| {
                 let reads = self.model(name).into_iter().flat_map(Model::depends_on);
-                reads.filter_map(|read| Some(self.model(read)?.name.as_str())).collect()
+                reads.filter_map(|read| self.own_name(read)).collect()
             });
         }
         if down {
@@ -98,6 +118,9 @@ impl Project {
         let that = |fits: &dyn Fn(&Model) -> bool| -> BTreeSet<&'a str> {
             let models = self.by_name().values().filter(|model| fits(model));
             models.map(|model| model.name.as_str()).collect()
+        };
+        let broken = |fits: &dyn Fn(&str, &str) -> bool| -> Vec<&'a str> {
+            self.broken().filter(|(name, path)| fits(name, path)).map(|(name, _)| name).collect()
         };
         let nothing = |hint| Err(Error::NothingSelected { pattern: atom.to_owned(), hint });
         if atom == CHANGED {
@@ -119,12 +142,13 @@ impl Project {
         }
         if let Some(path) = atom.strip_prefix("path:") {
             let path = path.trim_start_matches("./").trim_end_matches('/');
-            let below = |model: &Model| {
-                let rest = model.path.strip_prefix(path);
+            let below = |file: &str| {
+                let rest = file.strip_prefix(path);
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                    || (path.contains(['*', '?']) && fits(path, &model.path))
+                    || (path.contains(['*', '?']) && fits(path, file))
             };
-            let found = that(&below);
+            let mut found = that(&|model| below(&model.path));
+            found.extend(broken(&|_, path| below(path)));
             if found.is_empty() {
                 let folders: BTreeSet<&str> = self
                     .by_name()
@@ -137,7 +161,8 @@ impl Project {
             return Ok(found);
         }
         if atom.contains(['*', '?']) {
-            let found = that(&|model| fits(atom, &model.name));
+            let mut found = that(&|model| fits(atom, &model.name));
+            found.extend(broken(&|name, _| fits(atom, name)));
             return if found.is_empty() {
                 let stem = atom.split(['*', '?']).next().unwrap_or(atom);
                 let hint = (stem.len() > 2).then(|| did_you_mean(stem, self.prefixes())).flatten();
@@ -146,13 +171,19 @@ impl Project {
                 Ok(found)
             };
         }
-        match self.model(atom) {
-            Some(model) => Ok(BTreeSet::from([model.name.as_str()])),
+        match self.own_name(atom) {
+            Some(name) => Ok(BTreeSet::from([name])),
             None => Err(Error::UnknownModel {
                 name: atom.to_owned(),
                 hint: did_you_mean(atom, self.by_name().keys().map(String::as_str)),
             }),
         }
+    }
+
+    /// The name as the project has it, of a model or of a file that is none.
+    fn own_name(&self, name: &str) -> Option<&str> {
+        let model = self.model(name).map(|model| model.name.as_str());
+        model.or_else(|| self.broken().map(|(broken, _)| broken).find(|broken| *broken == name))
     }
 
     /// What names begin with: `stg_shopify__`, `fct_`.

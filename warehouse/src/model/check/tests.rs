@@ -87,6 +87,19 @@ fn an_unknown_table_is_found_and_what_reads_its_reader_is_not_blamed() {
 }
 
 #[test]
+fn quotes_that_are_missing_or_wrong_are_named() {
+    let staging = ("stg_b.sql", "kind = 'view'", "select currencyCode as a\nfrom raw.shop.orders");
+    let (_, hint) = one(&[staging]);
+    assert_eq!(hint.as_deref(), Some("put it in double quotes: `\"currencyCode\"`"));
+    let sql = "select order_id from stg_shop__orders where currency_code = \"USD\"";
+    let (text, hint) = one(&[STG, ("int_b.sql", "kind = 'full'\nkey = ['order_id']", sql)]);
+    assert!(text.ends_with("no column is called `USD` [E011]"), "{text}");
+    assert_eq!(hint.as_deref(), Some("text takes single quotes: `'USD'`"));
+    let (_, hint) = one(&[("int_ab2.sql", "kind = 'full'", "select 1 as a from int_ab1")]);
+    assert_eq!(hint, None, "not itself");
+}
+
+#[test]
 fn an_unknown_function_is_found() {
     let (text, hint) = one(&[
         STG,

@@ -28,6 +28,9 @@ pub(crate) fn compared(project: &Project, model: &Model, findings: &mut Vec<Find
         let mut add = |code, message, hint| {
             findings.push(place.finding(code, &model.path, message, hint));
         };
+        if project.is_broken(name) {
+            continue; // the cause is reported at its file
+        }
         let Some(other) = project.model(name) else {
             let hint = did_you_mean(name, project.models().map(|model| model.name.as_str()));
             add(code::CHECK_REFERENCE, format!("no model is called `{name}`"), hint);
