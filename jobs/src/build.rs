@@ -160,10 +160,8 @@ fn tell(printer: &Printer, model: &ModelReport) {
             }
             _ => String::new(),
         };
-        let rows = match model.is_same {
-            true => "no row changed".to_owned(),
-            false => counted(model.rows, "row"),
-        };
+        let rows =
+            if model.is_same { "no row changed".to_owned() } else { counted(model.rows, "row") };
         printer.note(format_args!(
             "  {}: {rows}{way}, {}, {}",
             model.name,

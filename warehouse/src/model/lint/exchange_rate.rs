@@ -46,9 +46,10 @@ fn factor_of_an_amount(expr: &Expr) -> Option<&Expr> {
     let Expr::BinaryOp { left, op, right } = expr else { return None };
     let is_amount = |side: &Expr| words(side).iter().any(|word| word.ends_with("_amount"));
     match op {
-        ast::BinaryOperator::Multiply if is_amount(left) => Some(bare(right)),
+        ast::BinaryOperator::Multiply | ast::BinaryOperator::Divide if is_amount(left) => {
+            Some(bare(right))
+        }
         ast::BinaryOperator::Multiply if is_amount(right) => Some(bare(left)),
-        ast::BinaryOperator::Divide if is_amount(left) => Some(bare(right)),
         _ => None,
     }
 }
