@@ -4,6 +4,8 @@
 //! (`time_zone`), and joins die: a hash join never spills its build side, so joins are
 //! sort-merge joins, which needs at least two partitions (with one, the planner picks hash anyway).
 
+mod one_row;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use url::Url;
 
@@ -76,5 +79,11 @@ pub(crate) fn context(runtime: &Arc<RuntimeEnv>, options: &Options) -> Result<Se
     ] {
         config.options_mut().set(key, value).map_err(Error::engine(format!("setting `{key}`")))?;
     }
-    Ok(SessionContext::new_with_config_rt(config, Arc::clone(runtime)))
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(Arc::clone(runtime))
+        .with_default_features()
+        .with_optimizer_rules(one_row::rules())
+        .build();
+    Ok(SessionContext::new_with_state(state))
 }
