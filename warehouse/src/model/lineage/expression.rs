@@ -11,6 +11,7 @@ use datafusion::common::{Column, DataFusionError, ScalarValue};
 use datafusion::logical_expr::expr::{ScalarFunction, Sort};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
+use super::super::normal;
 use super::edge::{Class, Edge, Edges, Source, under};
 use super::trace::{Relation, Traced, Tracer, digest, digest_of, inside};
 
@@ -200,7 +201,8 @@ impl Tracer {
                 })
             })
         });
-        changed.map_or_else(|_| expression.to_string(), |changed| changed.data.to_string())
+        let written = changed.and_then(|changed| normal::written(&changed.data));
+        written.unwrap_or_else(|_| expression.to_string())
     }
 }
 
