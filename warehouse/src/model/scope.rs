@@ -132,7 +132,7 @@ pub(crate) fn with_casts(
 }
 
 /// Casts the columns whose type would be stored as another.
-fn as_stored(name: &str, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+pub(crate) fn as_stored(name: &str, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
     let given = Arc::clone(plan.schema());
     let stored = stored_schema(name, given.as_arrow())
         .map_err(|error| DataFusionError::Plan(error.to_string()))?;

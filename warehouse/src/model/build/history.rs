@@ -2,14 +2,16 @@
 //!
 //! Neither is a function of what its inputs hold today, so neither is ever computed anew: a build
 //! adds to what stands. Rows that a build wrote are never taken away; of a version only its end is
-//! written later.
+//! written later. Versions of one key never overlap, whatever `updated_at` says: the next begins
+//! no earlier than the one before.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
 use datafusion::common::{DataFusionError, JoinType, ScalarValue};
-use datafusion::functions::core::expr_fn::coalesce;
+use datafusion::functions::core::expr_fn::{coalesce, greatest};
+use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::{Expr, LogicalPlan, Operator, binary_expr, cast, lit, not, when};
 use datafusion::prelude::{DataFrame, ident};
 use futures::TryStreamExt as _;
@@ -21,7 +23,7 @@ use super::way::{Choice, Way, choose};
 use crate::model::checks::CheckResult;
 use crate::model::header::{Header, IS_CURRENT, VALID_FROM, VALID_TO};
 use crate::model::incremental::keys::{Keep, KeySet, key_hashes, wanted};
-use crate::model::scope::Scope;
+use crate::model::scope::{Scope, as_stored};
 use crate::table::{Snapshot, merge};
 use crate::{Error, Result};
 
@@ -35,7 +37,7 @@ pub(super) async fn append(
     let base = task.base().await?;
     let mut rows_read = 0;
     let mut way = Way::Full(task.why_whole());
-    let mut plan = plan;
+    let mut plan = stored(task, plan)?;
     if base.is_some() && !task.model.header.changed_by.is_empty() {
         // A key under which nothing changed brings no row that is not there.
         if let Choice::Keys { keys, inputs, rows_read: read } =
@@ -92,6 +94,12 @@ pub(super) async fn append(
     Ok(Done { way, rows, rows_read, at, bag: None, step, basis: None, same: false })
 }
 
+/// The plan in the types of its table, which its rows are compared with.
+fn stored(task: &Task<'_>, plan: LogicalPlan) -> Result<LogicalPlan> {
+    let name = &task.model.name;
+    as_stored(name, plan).map_err(Error::engine(format!("reading the plan of `{name}`")))
+}
+
 /// The rows of `new` whose key `base` does not have.
 fn not_there(
     scope: &Scope,
@@ -131,7 +139,7 @@ pub(super) async fn versions(
 ) -> Result<Done, Stop> {
     let failed = || Error::engine(format!("finding what changed in `{}`", task.model.name));
     let way = Way::Full(task.why_whole());
-    let new = DataFrame::new(scope.session().state(), plan);
+    let new = DataFrame::new(scope.session().state(), stored(task, plan)?);
     let columns: Vec<String> =
         new.schema().fields().iter().map(|field| field.name().clone()).collect();
     let base = task.base().await?;
@@ -200,6 +208,8 @@ struct Compared {
 
 const NEW: &str = "new_";
 const OLD: &str = "old_";
+const GONE: &str = "gone_";
+const GONE_AT: &str = "gone_at";
 
 fn new_column(name: &str) -> Expr {
     ident(format!("{NEW}{name}"))
@@ -239,6 +249,8 @@ impl Compared {
             .map(|n| ident(format!("{NEW}key_{n}")).eq(ident(format!("{OLD}key_{n}"))));
         let on: Vec<Expr> = on.collect();
         let joined = new.join_on(old, JoinType::Full, on)?;
+        let joined =
+            joined.join_on(gone(scope, base, &key)?, JoinType::Left, gone_on(key.len()))?;
         let own = [VALID_FROM, VALID_TO, IS_CURRENT];
         let differs = columns
             .iter()
@@ -272,12 +284,19 @@ impl Compared {
         not(self.is_new()).and(not(self.is_gone())).and(self.differs.clone())
     }
 
-    /// Since when today's row holds.
-    fn since(&self, task: &Task<'_>) -> Expr {
-        match &task.model.header.updated_at {
+    /// Since when today's row holds: since it was updated, but not before the version that it
+    /// follows ended, nor before one began that readers have seen.
+    fn since(&self, task: &Task<'_>) -> Result<Expr, DataFusionError> {
+        let updated = match &task.model.header.updated_at {
             Some(column) => coalesce(vec![as_time(new_column(column)), self.now.clone()]),
             None => self.now.clone(),
-        }
+        };
+        let began = old_column(VALID_FROM);
+        let ended = ident(GONE_AT);
+        let before = |at: &Expr| binary_expr(updated.clone(), Operator::LtEq, at.clone());
+        when(before(&began), greatest(vec![self.now.clone(), began.clone()]))
+            .when(self.is_new().and(before(&ended)), ended.clone())
+            .otherwise(updated.clone())
     }
 
     /// Key and beginning of every version that does not stay as it is.
@@ -290,10 +309,10 @@ impl Compared {
 
     /// The versions that end, with their end, and those that begin.
     fn rows(&self, task: &Task<'_>) -> Result<DataFrame, DataFusionError> {
-        let since = self.since(task);
+        let since = self.since(task)?;
         let end = when(self.is_gone(), self.now.clone()).otherwise(since.clone())?;
         let ends = not(self.is_new()).and(self.is_gone().or(self.differs.clone()));
-        // One that begins no later than the next has never held.
+        // One that begins in what is the future has never held.
         let held = binary_expr(old_column(VALID_FROM), Operator::Lt, end.clone());
         let ending = self.standing.fields().iter().map(|field| match field.name().as_str() {
             VALID_TO => as_time(end.clone()).alias(VALID_TO),
@@ -327,6 +346,22 @@ impl Compared {
         let ending = ending.select(own.chain(nulls).collect::<Vec<_>>())?;
         ending.union(beginning)
     }
+}
+
+/// Of every key when its last ended version ended.
+fn gone(scope: &Scope, base: &Snapshot, key: &[String]) -> Result<DataFrame, DataFusionError> {
+    let provider = base.provider().map_err(|error| DataFusionError::External(Box::new(error)))?;
+    let ended = scope.session().read_table(provider)?.filter(not(ident(IS_CURRENT)))?;
+    let schema = ended.schema().clone();
+    let by = key.iter().enumerate().map(|(n, name)| {
+        comparable(ident(name.as_str()), &schema, name).alias(format!("{GONE}key_{n}"))
+    });
+    ended.aggregate(by.collect(), vec![max(ident(VALID_TO)).alias(GONE_AT)])
+}
+
+fn gone_on(parts: usize) -> Vec<Expr> {
+    let on = (0..parts).map(|n| ident(format!("{NEW}key_{n}")).eq(ident(format!("{GONE}key_{n}"))));
+    on.collect()
 }
 
 fn as_time(expr: Expr) -> Expr {

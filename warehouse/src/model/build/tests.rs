@@ -1,6 +1,7 @@
 //! Builds over a warehouse in memory.
 
 mod steps;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
