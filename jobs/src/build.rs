@@ -274,7 +274,7 @@ pub async fn verify(building: &Building<'_>, select: &[String]) -> Result<(), Fa
     }
     if different.is_empty() {
         building.printer.result(format_args!(
-            "verified: {} hold what a full build computes, {}",
+            "verified: {} as a full build computes them, {}",
             counted(equal.0, "table"),
             counted(equal.1, "row")
         ));

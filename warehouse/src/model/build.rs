@@ -29,7 +29,7 @@ use self::calendar::Calendar;
 pub(crate) use self::history::opened;
 use self::report::write_check_results;
 pub use self::report::{BuildEvent, BuildReport, Failure, ModelReport, ModelStatus};
-use self::schedule::Build;
+use self::schedule::{Build, basis_of};
 pub use self::verify::{Outcome, Verified};
 pub use self::way::{Way, Why};
 use super::checks::History;
@@ -46,7 +46,7 @@ use crate::table::Snapshot;
 use crate::{Error, Result, Warehouse};
 
 /// Part of every basis: another engine may compute other rows.
-const ENGINE: &str = concat!(env!("CARGO_PKG_VERSION"), " 1");
+const ENGINE: &str = concat!(env!("CARGO_PKG_VERSION"), " 2");
 
 /// What to build, and who is told.
 #[derive(Clone)]
@@ -118,9 +118,16 @@ impl Warehouse {
                 environment,
                 select: &options.select,
                 release: standing.as_ref().map(|release| release.number),
-                plans: &plans,
+                models: &selected
+                    .iter()
+                    .map(|model| {
+                        let Basis { plan, header, engine, .. } =
+                            basis_of(project, model, &plans, |_| None);
+                        (model.name.clone(), normal::digest(&[plan, header, engine].join(" ")))
+                    })
+                    .collect(),
                 raw: &raw_at,
-                calendars: self.calendars(project, &models).await?,
+                calendars: self.calendars(project, &selected, &models).await?,
             };
             let progress = Progress::begin(self, asked, start).await?;
             // What landed since it was cut off waits for the next build.
@@ -202,25 +209,26 @@ impl Warehouse {
         Ok(known.unwrap_or_else(|| options.select.clone()))
     }
 
-    /// The months of the orders, and of whatever else a model dates.
+    /// The months of the orders, and of whatever else a model dates, by whose keys selected models
+    /// are built.
     async fn calendars(
         &self,
         project: &Project,
+        selected: &[&Model],
         models: &BTreeMap<String, TableAt>,
     ) -> Result<Vec<Calendar>> {
         let mut calendars = Vec::new();
         for model in project.models() {
             let Some(dated_by) = &model.header.dated_by else { continue };
+            let key = &model.header.changed_by;
+            if !selected.iter().any(|model| model.header.changed_by == *key) {
+                continue;
+            }
             let Some(at) = models.get(&model.name) else {
                 return Err(Error::NotBuilt { model: model.name.clone() });
             };
             let table = way::version(self, project, &model.name, at).await?;
-            let key = &model.header.changed_by;
             calendars.push(Calendar::read(self, &table, key, dated_by).await?);
-        }
-        if calendars.is_empty() {
-            let hint = "say `dated_by` in the header of the model that dates the orders";
-            return Err(backfill::refused("no model says when an order was placed", hint));
         }
         Ok(calendars)
     }

@@ -86,8 +86,9 @@ pub(super) struct State {
     pub(super) select: Vec<String>,
     /// The release that it builds upon.
     release: Option<u64>,
-    /// Model -> digest of its plan.
-    plans: BTreeMap<String, String>,
+    /// Selected model -> digest of its plan, its header and the engine: months of two of them do
+    /// not make one table.
+    digests: BTreeMap<String, String>,
     /// Raw tables as they stood when it began, which is what it reads.
     pub(super) raw: BTreeMap<String, TableAt>,
     models: BTreeMap<String, Reached>,
@@ -122,7 +123,8 @@ pub(super) struct Start<'a> {
     pub(super) environment: &'a Environment,
     pub(super) select: &'a [String],
     pub(super) release: Option<u64>,
-    pub(super) plans: &'a BTreeMap<String, String>,
+    /// Selected model -> digest of its plan, its header and the engine.
+    pub(super) models: &'a BTreeMap<String, String>,
     pub(super) raw: &'a BTreeMap<String, TableAt>,
     pub(super) calendars: Vec<Calendar>,
 }
@@ -241,6 +243,10 @@ impl Progress {
 
 impl State {
     fn new(from: Month, to: Option<Month>, start: &Start<'_>) -> Result<Self> {
+        if start.calendars.is_empty() {
+            let hint = "a model is dated by one with `dated_by` and the same `changed_by`";
+            return Err(refused("no selected model is dated", hint));
+        }
         let known = || start.calendars.iter().flat_map(Calendar::months);
         let (Some(first), Some(last)) = (known().min(), known().max()) else {
             return Err(refused("no order has a date yet", "build everything first"));
@@ -258,7 +264,7 @@ impl State {
             to,
             select: start.select.to_vec(),
             release: start.release,
-            plans: start.plans.clone(),
+            digests: start.models.clone(),
             raw: start.raw.clone(),
             models: BTreeMap::new(),
         })
@@ -274,9 +280,9 @@ impl State {
             let what = format!("the backfill that was cut off is of `{}`", self.select.join(" "));
             return Err(refused(what, "give no models, or begin again with `--afresh`"));
         }
-        let edited = self.plans.iter().find(|(name, plan)| start.plans.get(*name) != Some(plan));
+        let edited = self.digests.iter().find(|(name, is)| start.models.get(*name) != Some(is));
         if let Some((name, _)) = edited {
-            let what = format!("`{name}` was edited since the backfill was cut off");
+            let what = format!("`{name}` or Inkhouse is another since the backfill was cut off");
             return Err(refused(what, HINT));
         }
         Ok(self)

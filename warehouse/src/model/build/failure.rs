@@ -64,19 +64,18 @@ pub(super) fn failure(error: &Error, warehouse: &Warehouse) -> Failure {
                     )),
                 };
             }
-            if let DataFusionError::ArrowError(cause, _) = source.find_root()
-                && let ArrowError::CastError(_) | ArrowError::ParseError(_) = &**cause
-            {
-                return Failure {
-                    kind,
-                    message: format!("{error}: {}", without_value(&plain(source))),
-                    hint: Some(
-                        "`try_cast` makes null of what does not fit its type, and a query with `try_cast(..) is null` finds the rows"
-                            .to_owned(),
-                    ),
-                };
-            }
-            Failure { kind, message: format!("{error}: {}", plain(source)), hint }
+            let message = match source.find_root() {
+                DataFusionError::ArrowError(cause, _)
+                    if matches!(**cause, ArrowError::CastError(_) | ArrowError::ParseError(_)) =>
+                {
+                    let hint = "`try_cast` makes null of what does not fit its type, and a query with `try_cast(..) is null` finds the rows";
+                    let message = format!("{error}: {}", without_value(&plain(source)));
+                    return Failure { kind, message, hint: Some(hint.to_owned()) };
+                }
+                DataFusionError::Execution(_) => without_value(&plain(source)),
+                _ => plain(source).into_owned(),
+            };
+            Failure { kind, message: format!("{error}: {message}"), hint }
         }
         other => {
             let mut message = other.to_string();
@@ -90,7 +89,7 @@ pub(super) fn failure(error: &Error, warehouse: &Warehouse) -> Failure {
     }
 }
 
-/// What Arrow says of a value that does not fit, without the value: it may be somebody's address.
+/// What the engine says of a value that does not fit, without the value: it may be somebody's address.
 fn without_value(text: &str) -> String {
     let bare = "cannot parse decimal format: ";
     if text.starts_with(bare) {

@@ -59,9 +59,11 @@ pub(crate) struct Changed {
 impl Changed {
     /// Both together.
     pub(crate) fn add(&mut self, other: Self) {
+        if other.hashes.is_empty() {
+            return self.read(other.rows_read);
+        }
         let first = self.hashes.is_empty();
         self.bounds = match (self.bounds.take(), other.bounds) {
-            _ if other.hashes.is_empty() => return self.read(other.rows_read),
             (_, theirs) if first => theirs,
             (Some((low, high)), Some((least, most))) => {
                 Some((if least < low { least } else { low }, if most > high { most } else { high }))

@@ -294,7 +294,11 @@ async fn what_cannot_begin_or_go_on_says_why() {
     assert!(refuse(&house, jan.clone(), &[]).await.contains("from 2025-01 to 2025-03 was cut off"));
     assert!(refuse(&house, Backfill::Resume, &["agg_totals"]).await.contains("is of `fct_orders`"));
     house.project = project("4");
-    assert!(refuse(&house, Backfill::Resume, &[]).await.starts_with("`fct_orders` was edited"));
+    assert!(
+        refuse(&house, Backfill::Resume, &[])
+            .await
+            .starts_with("`fct_orders` or Inkhouse is another")
+    );
     house.project = project("1 / 0");
     house.land("orders", &[("z", 10)]).await;
     let dated = options(None, &["+int_orders_dated"]);
