@@ -151,6 +151,7 @@ fn tell(printer: &Printer, model: &ModelReport) {
     }
     if model.status == ModelStatus::Built {
         let way = match &model.way {
+            Some(Way::Keys { keys: 0, .. }) => ", as no key changed".to_owned(),
             Some(Way::Keys { keys, .. }) => format!(" of {}", counted(*keys, "changed key")),
             Some(Way::Months { months, is_outdated: false }) => {
                 format!(" in {}", counted(*months, "month"))

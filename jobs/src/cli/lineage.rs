@@ -1,6 +1,8 @@
 //! `inkhouse lineage`: where a model or a column comes from and where it goes, and what a change
 //! of the models changes downstream. No data, no network.
 
+use std::num::NonZeroUsize;
+
 use clap::{Args, Subcommand};
 use warehouse::lineage::{Direction, ProjectDiff};
 
@@ -27,7 +29,7 @@ pub(super) struct Arguments {
     down: bool,
     /// At most so many steps away
     #[arg(long, value_name = "STEPS")]
-    depth: Option<usize>,
+    depth: Option<NonZeroUsize>,
     /// How it is written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -57,7 +59,13 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
                 _ => vec![Direction::Up, Direction::Down],
             };
             let target = target.unwrap_or_default();
-            show(context, &target, directions, arguments.depth, arguments.format)
+            show(
+                context,
+                &target,
+                directions,
+                arguments.depth.map(NonZeroUsize::get),
+                arguments.format,
+            )
         }
     }
 }

@@ -49,12 +49,18 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     let (models, runs) = (plan.models.len(), runs(&plan));
     let shared = plan.models.iter().filter(|model| model.forecast == Forecast::Shared).count();
     let unchanged = models - runs - shared;
+    let may_run = |model: &&PlannedModel| matches!(model.forecast, Forecast::MayRun(_));
+    let may = plan.models.iter().filter(may_run).count();
+    let to_run = match (runs - may, may) {
+        (sure, 0) => format!("{sure} to run"),
+        (sure, may) => format!("{sure} to run, {may} more if what they read changes"),
+    };
     let shared = match shared {
         0 => String::new(),
         shared => format!(", {shared} shared with `prod`"),
     };
     context.printer.result(format_args!(
-        "{} against {standing}: {runs} to run, {unchanged} unchanged{shared}",
+        "{} against {standing}: {to_run}, {unchanged} unchanged{shared}",
         counted(count(models), "model"),
     ));
     if !plan.left_behind.is_empty() {
