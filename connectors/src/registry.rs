@@ -8,33 +8,63 @@ use serde_json::Value;
 use crate::{
     Destination, Error, Result, Source, Stream,
     klaviyo::{Klaviyo, KlaviyoConfig},
-    meta::{self, Meta, MetaConfig},
-    printful::{self, Printful, PrintfulConfig},
-    printify::{self, Printify, PrintifyConfig},
-    shopify::{self, Shopify, ShopifyConfig},
-    stripe::{self, Stripe, StripeConfig},
+    meta::{self, Meta},
+    printful::{self, Printful},
+    printify::{self, Printify},
+    shopify::{self, Shopify},
+    stripe::{self, Stripe},
 };
 
-/// The sources, in the order of their names.
-pub fn source_names() -> &'static [&'static str] {
-    &["meta", "printful", "printify", "shopify", "stripe"]
+/// A source as the registry knows it.
+#[derive(Debug)]
+struct Entry {
+    name: &'static str,
+    streams: &'static [Stream],
+    make: fn(Value) -> Result<Arc<dyn Source>>,
 }
 
-/// The destinations, in the order of their names.
-pub fn destination_names() -> &'static [&'static str] {
-    &["klaviyo"]
+/// The sources, in the order of their names.
+static SOURCES: &[Entry] = &[
+    Entry { name: "meta", streams: meta::STREAMS, make: |c| made("meta", c, Meta::new) },
+    Entry {
+        name: "printful",
+        streams: printful::STREAMS,
+        make: |c| made("printful", c, Printful::new),
+    },
+    Entry {
+        name: "printify",
+        streams: printify::STREAMS,
+        make: |c| made("printify", c, Printify::new),
+    },
+    Entry {
+        name: "shopify",
+        streams: shopify::STREAMS,
+        make: |c| made("shopify", c, Shopify::new),
+    },
+    Entry { name: "stripe", streams: stripe::STREAMS, make: |c| made("stripe", c, Stripe::new) },
+];
+
+fn made<C: DeserializeOwned, S: Source + 'static>(
+    name: &str,
+    config: Value,
+    new: fn(C) -> Result<S>,
+) -> Result<Arc<dyn Source>> {
+    Ok(Arc::new(new(fields(name, config)?)?))
+}
+
+/// The names of the sources, in order.
+pub fn source_names() -> Vec<&'static str> {
+    SOURCES.iter().map(|entry| entry.name).collect()
+}
+
+/// The names of the destinations, in order.
+pub fn destination_names() -> Vec<&'static str> {
+    vec!["klaviyo"]
 }
 
 /// A source's streams, without any config.
 pub fn streams_of(source: &str) -> Option<&'static [Stream]> {
-    match source {
-        "meta" => Some(meta::STREAMS),
-        "printful" => Some(printful::STREAMS),
-        "printify" => Some(printify::STREAMS),
-        "shopify" => Some(shopify::STREAMS),
-        "stripe" => Some(stripe::STREAMS),
-        _ => None,
-    }
+    SOURCES.iter().find(|entry| entry.name == source).map(|entry| entry.streams)
 }
 
 /// A source by its name and the fields of its config section, secrets filled in.
@@ -42,14 +72,10 @@ pub fn streams_of(source: &str) -> Option<&'static [Stream]> {
 /// # Errors
 /// A config error that names the field.
 pub fn source(name: &str, config: Value) -> Result<Arc<dyn Source>> {
-    Ok(match name {
-        "meta" => Arc::new(Meta::new(fields::<MetaConfig>(name, config)?)?),
-        "printful" => Arc::new(Printful::new(fields::<PrintfulConfig>(name, config)?)?),
-        "printify" => Arc::new(Printify::new(fields::<PrintifyConfig>(name, config)?)?),
-        "shopify" => Arc::new(Shopify::new(fields::<ShopifyConfig>(name, config)?)?),
-        "stripe" => Arc::new(Stripe::new(fields::<StripeConfig>(name, config)?)?),
-        _ => return Err(unknown("source", name, source_names())),
-    })
+    match SOURCES.iter().find(|entry| entry.name == name) {
+        Some(entry) => (entry.make)(config),
+        None => Err(unknown("source", name, &source_names())),
+    }
 }
 
 /// A destination likewise.
@@ -59,7 +85,7 @@ pub fn source(name: &str, config: Value) -> Result<Arc<dyn Source>> {
 pub fn destination(name: &str, config: Value) -> Result<Arc<dyn Destination>> {
     Ok(match name {
         "klaviyo" => Arc::new(Klaviyo::new(fields::<KlaviyoConfig>(name, config)?)?),
-        _ => return Err(unknown("destination", name, destination_names())),
+        _ => return Err(unknown("destination", name, &destination_names())),
     })
 }
 

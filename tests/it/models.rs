@@ -34,7 +34,7 @@ fn project() -> Project {
 
 /// The declared columns of every raw table.
 fn raw_schemas() -> BTreeMap<String, SchemaRef> {
-    let streams = connectors::registry::source_names().iter().flat_map(|source| {
+    let streams = connectors::registry::source_names().into_iter().flat_map(|source| {
         let streams = connectors::registry::streams_of(source).unwrap();
         streams.iter().map(move |stream| {
             (format!("raw.{source}.{}", stream.name), connectors::stream_schema(stream))

@@ -149,7 +149,7 @@ struct Subject {
 }
 
 fn subject(name: &str) -> Subject {
-    let known = registry::source_names().iter().find(|known| **known == name);
+    let known = registry::source_names().into_iter().find(|known| *known == name);
     Subject { name: known.unwrap(), wire: fixture(name).unwrap() }
 }
 
@@ -225,7 +225,7 @@ const WORLD: World = World { count: 3, filling: Filling::Plain };
 #[test]
 fn every_registered_source_has_a_fixture() {
     let missing: Vec<_> =
-        registry::source_names().iter().filter(|name| fixture(name).is_none()).collect();
+        registry::source_names().into_iter().filter(|name| fixture(name).is_none()).collect();
     assert!(missing.is_empty(), "without a fixture: {missing:?}");
     assert_eq!(registry::source_names(), SUITES, "a source is not in the list of suites");
 }

@@ -54,7 +54,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
             return Err(Failure::config(format!(
                 "export `{name}` goes to `{destination}`, which Inkhouse does not know"
             ))
-            .with_hint(excerpt::known_hint(destination, known)));
+            .with_hint(excerpt::known_hint(destination, &known)));
         }
     }
     for secret in &absent {

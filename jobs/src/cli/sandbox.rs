@@ -53,7 +53,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
             .with_cause(error.to_string())
             .with_hint("choose another `--port`, or leave it out for a free one")
     })?;
-    let rows = VENDORS.map(|vendor| {
+    let rows = VENDORS.iter().map(|vendor| {
         vec![vendor.name.to_owned(), running.base_url(vendor.name), vendor.secret.to_owned()]
     });
     context.printer.result(report::table(&["vendor", "base_url", "its only token"], &[], rows));

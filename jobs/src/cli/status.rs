@@ -118,7 +118,7 @@ async fn streams(house: &House) -> Result<Vec<Vec<String>>, Failure> {
             let table = house.warehouse.table(&TableName::raw(source, stream.name));
             let snapshot = table.snapshot().await?;
             // Saved files may have been landed of a source that is not configured.
-            if snapshot.is_none() && !configured.contains(source) {
+            if snapshot.is_none() && !configured.contains(&source) {
                 continue;
             }
             let at = read.get(&name).and_then(|at| at.parse::<DateTime<Utc>>().ok());

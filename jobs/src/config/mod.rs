@@ -122,11 +122,11 @@ impl Config {
                 "shop" => config.read_shop(&key.span(), table)?,
                 "run" => config.read_run(&key.span(), table)?,
                 "sources" => {
-                    config.sources = services(&source, name, table, registry::source_names())?;
+                    config.sources = services(&source, name, table, &registry::source_names())?;
                 }
                 "destinations" => {
                     config.destinations =
-                        services(&source, name, table, registry::destination_names())?;
+                        services(&source, name, table, &registry::destination_names())?;
                 }
                 _ => {
                     return Err(source
@@ -265,7 +265,7 @@ impl Config {
     pub fn offline_source(&self, name: &str) -> Result<Arc<dyn connectors::Source>, Failure> {
         if !registry::source_names().contains(&name) {
             return Err(Failure::config(format!("there is no source `{name}`"))
-                .with_hint(excerpt::known_hint(name, registry::source_names())));
+                .with_hint(excerpt::known_hint(name, &registry::source_names())));
         }
         if let Some(section) = self.sources.get(name) {
             let fields = section.fields.iter().map(|(name, field)| {

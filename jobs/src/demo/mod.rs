@@ -41,7 +41,7 @@ pub struct Vendor {
 }
 
 /// Everybody behind the sandbox's port.
-pub const VENDORS: [Vendor; 6] = [
+pub const VENDORS: &[Vendor] = &[
     Vendor {
         name: "shopify",
         secret: "shpat_sandbox",

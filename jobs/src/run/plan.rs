@@ -87,7 +87,7 @@ fn destinations(
             return Err(Failure::config(format!(
                 "export `{name}` goes to `{destination}`, which Inkhouse does not know"
             ))
-            .with_hint(excerpt::known_hint(destination, registry::destination_names())));
+            .with_hint(excerpt::known_hint(destination, &registry::destination_names())));
         }
         // Named, it must be there; else a house without e-mail tool has nothing to deliver.
         if step.name.is_none() && !configured.contains(&destination) {

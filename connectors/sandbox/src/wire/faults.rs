@@ -3,7 +3,7 @@
 //! ```text
 //! plan   = rule *( ";" rule )
 //! rule   = vendor ":" kind "@" when *( "," option "=" number )
-//! vendor = shopify | printify | printful | stripe | meta | klaviyo | *
+//! vendor = shopify | printify | .. | * (every name in VENDORS)
 //! kind   = 429 | 500 | throttled | close | truncate | slow | duplicate | reorder
 //!        | wrong_type | unknown_field | import_error
 //! when   = n | n ".." m | n "+" | "%" n | "*"      request number(s) of that vendor, from 1
@@ -19,8 +19,7 @@ use std::{fmt, str::FromStr};
 
 use serde_json::{Map, Value, json};
 
-/// The vendors behind one port, in the order of their counters.
-pub const VENDORS: [&str; 6] = ["shopify", "printify", "printful", "stripe", "meta", "klaviyo"];
+use super::vendor::VENDORS;
 
 /// What goes wrong, and when. `FaultPlan::default()` is a calm day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -23,6 +23,7 @@ use super::{
     json::{self, Object, cursor, uncursor},
     limits::{Room, Windows},
     request::{Answer, Call, escape},
+    vendor::Vendor,
 };
 use filter::Filter;
 use import::{Fault, Import, Profile};
@@ -73,21 +74,8 @@ struct JobError {
     payload: String,
 }
 
-impl Klaviyo {
-    pub(crate) fn new(world: &World) -> Self {
-        Self {
-            imports: Windows::new(&[(1, 10), (60, 150)]),
-            reads: Windows::new(&[(1, 75), (60, 750)]),
-            as_of: world.as_of(),
-            state: Mutex::default(),
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn answer(&self, world: &World, lifted: bool, call: &Call<'_>) -> Answer {
+impl Vendor for Klaviyo {
+    fn answer(&self, world: &World, lifted: bool, call: &Call<'_>) -> Answer {
         let mut answer = match self.enter(lifted, call) {
             Err(refusal) => refusal,
             Ok(room) => {
@@ -103,6 +91,29 @@ impl Klaviyo {
         };
         answer.content_type = "application/vnd.api+json";
         answer
+    }
+
+    fn too_many(&self) -> Answer {
+        too_many()
+    }
+
+    fn broken(&self) -> &'static str {
+        r#"{"errors":[{"id":"sandbox","status":500,"code":"error","title":"A server error occurred.","detail":"A server error occurred."}]}"#
+    }
+}
+
+impl Klaviyo {
+    pub(crate) fn new(world: &World) -> Self {
+        Self {
+            imports: Windows::new(&[(1, 10), (60, 150)]),
+            reads: Windows::new(&[(1, 75), (60, 750)]),
+            as_of: world.as_of(),
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Key, revision and rate.
@@ -555,7 +566,7 @@ fn failures(status: u16, faults: &[Fault]) -> Answer {
 }
 
 /// Klaviyo's 429; the caller adds the wait.
-pub(crate) fn too_many() -> Answer {
+fn too_many() -> Answer {
     let mut answer = failure(
         429,
         "throttled",

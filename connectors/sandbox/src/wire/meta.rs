@@ -16,6 +16,7 @@ use super::{
     json::{self, Object, cursor, uncursor},
     limits::Windows,
     request::{Answer, Call, escape},
+    vendor::Vendor,
 };
 
 const TOKEN: &str = "EAAsandbox";
@@ -71,8 +72,8 @@ impl Default for Meta {
     }
 }
 
-impl Meta {
-    pub(crate) fn answer(&self, world: &World, lifted: bool, call: &Call<'_>) -> Answer {
+impl Vendor for Meta {
+    fn answer(&self, world: &World, lifted: bool, call: &Call<'_>) -> Answer {
         let token = call.parameter("access_token").or_else(|| call.authorization("bearer"));
         if token != Some(TOKEN) {
             let message = if token.is_some() {
@@ -109,6 +110,14 @@ impl Meta {
                 "{{\"app_id_util_pct\":{used},\"acc_id_util_pct\":{used},\"ads_api_access_tier\":\"standard_access\"}}"
             ))
             .header("facebook-api-version", "v26.0")
+    }
+
+    fn too_many(&self) -> Answer {
+        too_many()
+    }
+
+    fn broken(&self) -> &'static str {
+        r#"{"error":{"message":"An unknown error has occurred.","type":"OAuthException","code":1,"is_transient":true,"fbtrace_id":"AsandboxFault"}}"#
     }
 }
 
@@ -388,7 +397,7 @@ fn failure(code: u16, message: &str) -> Answer {
 }
 
 /// Meta's throttle: a 400 with code 17.
-pub(crate) fn too_many() -> Answer {
+fn too_many() -> Answer {
     let body = json::object(|o| {
         o.object("error", |o| {
             o.text("message", "(#17) User request limit reached")

@@ -15,6 +15,7 @@ mod printify;
 mod request;
 mod shopify;
 mod stripe;
+mod vendor;
 
 use std::{
     collections::BTreeMap,
@@ -41,9 +42,11 @@ use tokio_util::sync::CancellationToken;
 use crate::World;
 use door::{Door, Visitor};
 use faults::{Fault, change_records};
-pub use faults::{FaultKind, FaultPlan, FaultPlanError, VENDORS};
+pub use faults::{FaultKind, FaultPlan, FaultPlanError};
 pub use klaviyo::ReceivedProfile;
 use request::{Answer, Call};
+pub use vendor::VENDORS;
+use vendor::Vendor;
 
 /// The most a request may carry; Klaviyo's own cap is lower and answered by itself.
 const BODY_LIMIT: usize = 32 << 20;
@@ -88,15 +91,12 @@ struct Shop {
     world: World,
     lifted: bool,
     faults: FaultPlan,
-    numbers: [AtomicU64; VENDORS.len()],
+    /// In the order of [`VENDORS`], like `numbers`.
+    vendors: Vec<Arc<dyn Vendor>>,
+    numbers: Vec<AtomicU64>,
     counts: Mutex<RequestCounts>,
     faulted: AtomicU64,
-    shopify: shopify::Shopify,
-    printify: printify::Printify,
-    printful: printful::Printful,
-    stripe: stripe::Stripe,
-    meta: meta::Meta,
-    klaviyo: klaviyo::Klaviyo,
+    klaviyo: Arc<klaviyo::Klaviyo>,
 }
 
 /// Serves `world` until the answer is stopped or dropped.
@@ -106,19 +106,16 @@ struct Shop {
 pub async fn serve(world: World, options: ServeOptions) -> io::Result<Running> {
     let listener = TcpListener::bind(options.addr).await?;
     let addr = listener.local_addr()?;
+    let klaviyo = Arc::new(klaviyo::Klaviyo::new(&world));
     let shop = Arc::new(Shop {
-        klaviyo: klaviyo::Klaviyo::new(&world),
         world,
         lifted: options.lift_limits,
         faults: options.faults,
-        numbers: std::array::from_fn(|_| AtomicU64::new(0)),
+        vendors: vendor::all(&klaviyo),
+        numbers: VENDORS.iter().map(|_| AtomicU64::new(0)).collect(),
         counts: Mutex::default(),
         faulted: AtomicU64::new(0),
-        shopify: shopify::Shopify::default(),
-        printify: printify::Printify::default(),
-        printful: printful::Printful::default(),
-        stripe: stripe::Stripe::default(),
-        meta: meta::Meta::default(),
+        klaviyo,
     });
     let stopping = CancellationToken::new();
     let app = Router::new().fallback(answer).with_state(Arc::clone(&shop));
@@ -195,11 +192,11 @@ async fn answer(
     };
     let path = head.uri.path().trim_start_matches('/');
     let (name, rest) = path.split_once('/').unwrap_or((path, ""));
-    let Some(vendor) = VENDORS.iter().position(|known| *known == name) else {
+    let Some((place, vendor)) = shop.vendor(name) else {
         return response(shop.inside(name, rest));
     };
-    let number = shop.count(vendor, head.method.as_str());
-    let fault = shop.faults.of(vendor, number);
+    let number = shop.count(place, head.method.as_str());
+    let fault = shop.faults.of(place, number);
     if let Some(fault) = fault {
         if fault.kind == FaultKind::Close {
             shop.spoiled();
@@ -218,7 +215,7 @@ async fn answer(
     let query = head.uri.query().unwrap_or("");
     let call =
         Call::new(head.method.as_str(), rest, query, &head.headers, &body, fault.map(|f| f.kind));
-    let mut answer = shop.dispatch(vendor, &call);
+    let mut answer = vendor.answer(&shop.world, shop.lifted, &call);
     match fault.map(|fault| fault.kind) {
         Some(FaultKind::Truncate) => {
             shop.spoiled();
@@ -252,16 +249,9 @@ impl Shop {
         self.numbers.get(vendor).map_or(0, |number| number.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    fn dispatch(&self, vendor: usize, call: &Call<'_>) -> Answer {
-        let (world, lifted) = (&self.world, self.lifted);
-        match vendor {
-            0 => self.shopify.answer(world, lifted, call),
-            1 => self.printify.answer(world, lifted, call),
-            2 => self.printful.answer(world, lifted, call),
-            3 => self.stripe.answer(world, lifted, call),
-            4 => self.meta.answer(world, lifted, call),
-            _ => self.klaviyo.answer(world, lifted, call),
-        }
+    fn vendor(&self, name: &str) -> Option<(usize, &dyn Vendor)> {
+        let place = VENDORS.iter().position(|known| *known == name)?;
+        Some((place, &**self.vendors.get(place)?))
     }
 
     /// What tests in another process look at.
@@ -274,7 +264,7 @@ impl Shop {
                 json::object(|o| {
                     o.text("error", "no vendor here; paths start with a vendor's name").list(
                         "vendors",
-                        VENDORS,
+                        VENDORS.iter().copied(),
                         json::text,
                     );
                 }),
@@ -286,7 +276,7 @@ impl Shop {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         json::object(|o| {
             o.object("requests", |o| {
-                for vendor in VENDORS {
+                for &vendor in VENDORS {
                     o.object(vendor, |o| {
                         for ((_, method), count) in
                             counts.iter().filter(|((name, _), _)| *name == vendor)
@@ -305,25 +295,11 @@ impl Shop {
 }
 
 /// A refusal in the vendor's own words.
-fn refusal(vendor: usize, fault: Fault) -> Option<Answer> {
+fn refusal(vendor: &dyn Vendor, fault: Fault) -> Option<Answer> {
     let mut answer = match fault.kind {
-        FaultKind::TooMany => match vendor {
-            0 => shopify::too_many(),
-            1 => printify::too_many(),
-            2 => printful::too_many(),
-            3 => stripe::too_many(),
-            4 => meta::too_many(),
-            _ => klaviyo::too_many(),
-        },
-        FaultKind::Server => Answer::new(500, match vendor {
-            0 => r#"{"errors":"Internal Server Error"}"#,
-            2 => r#"{"code":500,"result":"Internal Server Error","error":{"reason":"InternalServerError","message":"Internal Server Error"}}"#,
-            3 => r#"{"error":{"message":"An unknown error occurred","type":"api_error"}}"#,
-            4 => r#"{"error":{"message":"An unknown error has occurred.","type":"OAuthException","code":1,"is_transient":true,"fbtrace_id":"AsandboxFault"}}"#,
-            5 => r#"{"errors":[{"id":"sandbox","status":500,"code":"error","title":"A server error occurred.","detail":"A server error occurred."}]}"#,
-            _ => r#"{"status":"error","code":10000,"message":"Server Error","errors":{"reason":"Server Error","code":10000}}"#,
-        }.to_owned()),
-        FaultKind::Throttled if vendor == 0 => shopify::throttled(),
+        FaultKind::TooMany => vendor.too_many(),
+        FaultKind::Server => Answer::new(500, vendor.broken().to_owned()),
+        FaultKind::Throttled => vendor.throttled()?,
         _ => return None,
     };
     if let (FaultKind::TooMany, Some(seconds)) = (fault.kind, fault.retry_after) {

@@ -14,6 +14,7 @@ use super::{
     json::{self, Object},
     limits::Windows,
     request::{Answer, Call},
+    vendor::Vendor,
 };
 
 const TOKEN: &str = "pf_sandbox";
@@ -37,8 +38,8 @@ struct Slice {
     limit: usize,
 }
 
-impl Printful {
-    pub(crate) fn answer(&self, world: &World, lifted: bool, call: &Call<'_>) -> Answer {
+impl Vendor for Printful {
+    fn answer(&self, world: &World, lifted: bool, call: &Call<'_>) -> Answer {
         if call.authorization("bearer") != Some(TOKEN) {
             return failure(401, "Unauthorized", "The access token provided is invalid.");
         }
@@ -118,6 +119,14 @@ impl Printful {
             }
             _ => not_found(),
         }
+    }
+
+    fn too_many(&self) -> Answer {
+        too_many()
+    }
+
+    fn broken(&self) -> &'static str {
+        r#"{"code":500,"result":"Internal Server Error","error":{"reason":"InternalServerError","message":"Internal Server Error"}}"#
     }
 }
 
@@ -335,7 +344,7 @@ fn not_found() -> Answer {
 }
 
 /// Printful's 429: the minute has to pass.
-pub(crate) fn too_many() -> Answer {
+fn too_many() -> Answer {
     failure(
         429,
         "TooManyRequests",

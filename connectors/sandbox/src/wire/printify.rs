@@ -13,6 +13,7 @@ use super::{
     json::{self, Object, spaced},
     limits::Windows,
     request::{Answer, Call},
+    vendor::Vendor,
 };
 
 const TOKEN: &str = "pat_sandbox";
@@ -38,8 +39,8 @@ struct Page {
     size: usize,
 }
 
-impl Printify {
-    pub(crate) fn answer(&self, world: &World, lifted: bool, call: &Call<'_>) -> Answer {
+impl Vendor for Printify {
+    fn answer(&self, world: &World, lifted: bool, call: &Call<'_>) -> Answer {
         if call.authorization("bearer") != Some(TOKEN) {
             let body = json::object(|o| {
                 o.text("error", "Unauthenticated")
@@ -74,6 +75,14 @@ impl Printify {
             }
             _ => not_found(),
         }
+    }
+
+    fn too_many(&self) -> Answer {
+        too_many()
+    }
+
+    fn broken(&self) -> &'static str {
+        r#"{"status":"error","code":10000,"message":"Server Error","errors":{"reason":"Server Error","code":10000}}"#
     }
 }
 
@@ -347,6 +356,6 @@ fn not_found() -> Answer {
 }
 
 /// Printify's 429: no `Retry-After`.
-pub(crate) fn too_many() -> Answer {
+fn too_many() -> Answer {
     failure(429, 8105, "Too many requests.", "Too Many Attempts.")
 }

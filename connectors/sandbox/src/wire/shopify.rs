@@ -25,6 +25,7 @@ use super::{
     json::{self, Object},
     limits::Bucket,
     request::{Answer, Call},
+    vendor::Vendor,
 };
 use graphql::Place;
 use plan::{Plan, QueryError, Variables, costs, filled};
@@ -63,14 +64,28 @@ struct Failure {
     path: Option<String>,
 }
 
-impl Shopify {
-    pub(crate) fn answer(&self, world: &World, lifted: bool, call: &Call<'_>) -> Answer {
+impl Vendor for Shopify {
+    fn answer(&self, world: &World, lifted: bool, call: &Call<'_>) -> Answer {
         let answer = self.graphql(world, lifted, call);
         answer
             .header("x-shopify-api-version", VERSION)
             .header("x-request-id", "5eedf00d-0000-4000-8000-000000000200")
     }
 
+    fn too_many(&self) -> Answer {
+        too_many()
+    }
+
+    fn broken(&self) -> &'static str {
+        r#"{"errors":"Internal Server Error"}"#
+    }
+
+    fn throttled(&self) -> Option<Answer> {
+        Some(throttled())
+    }
+}
+
+impl Shopify {
     fn graphql(&self, world: &World, lifted: bool, call: &Call<'_>) -> Answer {
         if call.path != ENDPOINT {
             return Answer::new(404, r#"{"errors":"Not Found"}"#.to_owned());
@@ -326,12 +341,12 @@ fn too_dear(requested: u64) -> String {
 }
 
 /// A refusal with status 429, as Shopify's edge gives it.
-pub(crate) fn too_many() -> Answer {
+fn too_many() -> Answer {
     Answer::new(429, r#"{"errors":"Exceeded call limit. Reduce request rates to resume uninterrupted service."}"#.to_owned())
 }
 
 /// `THROTTLED` with status 200: a bucket that lacks two seconds of points.
-pub(crate) fn throttled() -> Answer {
+fn throttled() -> Answer {
     Answer::new(200, throttle(&Bucket::new(2_000, 100), 502, 302))
         .header("x-shopify-api-version", VERSION)
 }

@@ -11,6 +11,7 @@ use super::{
     json::{self, Object},
     limits::Windows,
     request::{Answer, Call},
+    vendor::Vendor,
 };
 
 const KEY: &str = "rk_test_sandbox";
@@ -41,8 +42,8 @@ struct Listing<'a> {
     to: Option<i64>,
 }
 
-impl Stripe {
-    pub(crate) fn answer(&self, world: &World, lifted: bool, call: &Call<'_>) -> Answer {
+impl Vendor for Stripe {
+    fn answer(&self, world: &World, lifted: bool, call: &Call<'_>) -> Answer {
         let known = call.authorization("bearer") == Some(KEY)
             || call.authorization("basic") == Some(KEY_AS_USER);
         let answer = if !known {
@@ -54,6 +55,14 @@ impl Stripe {
         };
         let version = call.header("stripe-version").unwrap_or(VERSION).to_owned();
         answer.header("request-id", "req_sandbox00000000").header("stripe-version", version)
+    }
+
+    fn too_many(&self) -> Answer {
+        too_many()
+    }
+
+    fn broken(&self) -> &'static str {
+        r#"{"error":{"message":"An unknown error occurred","type":"api_error"}}"#
     }
 }
 
@@ -270,7 +279,7 @@ fn failure(status: u16, code: Option<&str>, message: &str, param: Option<&str>) 
 }
 
 /// Stripe's 429.
-pub(crate) fn too_many() -> Answer {
+fn too_many() -> Answer {
     failure(429, Some("rate_limit"), "Request rate limit exceeded.", None)
         .header("stripe-rate-limited-reason", "endpoint-rate")
         .header("stripe-should-retry", "true")
