@@ -19,7 +19,8 @@ use std::{fmt, str::FromStr};
 
 use serde_json::{Map, Value, json};
 
-use super::vendor::VENDORS;
+/// The vendors behind one port: prefixes of their paths, and their names in fault plans.
+pub const VENDORS: &[&str] = &["shopify", "printify", "printful", "stripe", "meta", "klaviyo"];
 
 /// What goes wrong, and when. `FaultPlan::default()` is a calm day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -22,8 +22,7 @@ use super::{
     faults::FaultKind,
     json::{self, Object, cursor, uncursor},
     limits::{Room, Windows},
-    request::{Answer, Call, escape},
-    vendor::Vendor,
+    request::{Answer, Call, Vendor, escape},
 };
 use filter::Filter;
 use import::{Fault, Import, Profile};

@@ -15,8 +15,7 @@ use crate::world::{
 use super::{
     json::{self, Object, cursor, uncursor},
     limits::Windows,
-    request::{Answer, Call, escape},
-    vendor::Vendor,
+    request::{Answer, Call, Vendor, escape},
 };
 
 const TOKEN: &str = "EAAsandbox";

@@ -15,7 +15,7 @@ mod printify;
 mod request;
 mod shopify;
 mod stripe;
-mod vendor;
+mod vendors;
 
 use std::{
     collections::BTreeMap,
@@ -42,11 +42,9 @@ use tokio_util::sync::CancellationToken;
 use crate::World;
 use door::{Door, Visitor};
 use faults::{Fault, change_records};
-pub use faults::{FaultKind, FaultPlan, FaultPlanError};
+pub use faults::{FaultKind, FaultPlan, FaultPlanError, VENDORS};
 pub use klaviyo::ReceivedProfile;
-use request::{Answer, Call};
-pub use vendor::VENDORS;
-use vendor::Vendor;
+use request::{Answer, Call, Vendor};
 
 /// The most a request may carry; Klaviyo's own cap is lower and answered by itself.
 const BODY_LIMIT: usize = 32 << 20;
@@ -111,7 +109,7 @@ pub async fn serve(world: World, options: ServeOptions) -> io::Result<Running> {
         world,
         lifted: options.lift_limits,
         faults: options.faults,
-        vendors: vendor::all(&klaviyo),
+        vendors: vendors::all(&klaviyo),
         numbers: VENDORS.iter().map(|_| AtomicU64::new(0)).collect(),
         counts: Mutex::default(),
         faulted: AtomicU64::new(0),

@@ -13,8 +13,7 @@ use crate::world::{
 use super::{
     json::{self, Object},
     limits::Windows,
-    request::{Answer, Call},
-    vendor::Vendor,
+    request::{Answer, Call, Vendor},
 };
 
 const TOKEN: &str = "pf_sandbox";

@@ -12,8 +12,7 @@ use crate::world::{
 use super::{
     json::{self, Object, spaced},
     limits::Windows,
-    request::{Answer, Call},
-    vendor::Vendor,
+    request::{Answer, Call, Vendor},
 };
 
 const TOKEN: &str = "pat_sandbox";

@@ -1,9 +1,12 @@
-//! A call as the vendors' halves see it, and the answer they give.
+//! A vendor's half of the server: a call as it sees it, and the answer it gives.
+
+use std::fmt::Debug;
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
 
 use super::faults::FaultKind;
+use crate::World;
 
 /// One request, its vendor's prefix taken off.
 #[derive(Debug)]
@@ -81,6 +84,23 @@ impl Answer {
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+}
+
+/// One vendor's half of the server.
+pub(crate) trait Vendor: Debug + Send + Sync {
+    /// Answers a call; `lifted` switches its rate limits off.
+    fn answer(&self, world: &World, lifted: bool, call: &Call<'_>) -> Answer;
+
+    /// How it refuses one call too many.
+    fn too_many(&self) -> Answer;
+
+    /// What it says when it broke down, with status 500.
+    fn broken(&self) -> &'static str;
+
+    /// How it refuses with status 200, if it does.
+    fn throttled(&self) -> Option<Answer> {
+        None
     }
 }
 

@@ -24,8 +24,7 @@ use crate::world::World;
 use super::{
     json::{self, Object},
     limits::Bucket,
-    request::{Answer, Call},
-    vendor::Vendor,
+    request::{Answer, Call, Vendor},
 };
 use graphql::Place;
 use plan::{Plan, QueryError, Variables, costs, filled};

@@ -10,8 +10,7 @@ use crate::world::{
 use super::{
     json::{self, Object},
     limits::Windows,
-    request::{Answer, Call},
-    vendor::Vendor,
+    request::{Answer, Call, Vendor},
 };
 
 const KEY: &str = "rk_test_sandbox";
